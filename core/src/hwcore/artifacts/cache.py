@@ -1,0 +1,180 @@
+"""The cache: finished steps by key, whole or not there, safe with several programs at once.
+
+Layout below the root::
+
+    steps/<key>/        artifacts, one per finished step
+    datasets/<key>/     datasets made of users' files
+    studies/<key>/      studies that were not given a folder of their own
+    tmp/<random>/       work in flight; ``owner.lock`` is held by the program that works there
+    locks/<key>.lock    held while a key is being made
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
+
+from hwcore.artifacts.store import MANIFEST, fsync_folder, read_artifact
+from hwcore.contract import Artifact, ArtifactCorrupt, UserError
+
+NEW_S = 60
+"""A workspace younger than this may belong to a program that has not locked it yet."""
+
+KINDS = ("steps", "datasets", "studies")
+
+
+def default_cache_root() -> Path:
+    """``HWCORE_CACHE`` where set, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    configured = os.environ.get("HWCORE_CACHE")
+    return Path(configured).expanduser() if configured else user_cache_path("hwcore")
+
+
+class CacheEntry(NamedTuple):
+    """One finished thing in the cache. ``used`` is when it was last asked for, in Unix seconds."""
+
+    kind: str
+    key: str
+    path: Path
+    size_bytes: int
+    used: float
+    what: str
+
+
+class Cache:
+    """A folder of finished work. Two programs may use one at the same time."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = (root or default_cache_root()).absolute()
+        try:
+            for name in (*KINDS, "tmp", "locks"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the cache folder {self.root} cannot be written: {error.strerror}",
+                hint="Set HWCORE_CACHE to a folder that can.",
+            ) from error
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where a finished thing lies, or would."""
+        return self.root / kind / key
+
+    def artifact(self, key: str) -> Artifact | None:
+        """The finished step of that key; ``None`` if there is none or it is damaged.
+
+        A damaged one is removed: it can be made again, and must never be used.
+        """
+        folder = self.path("steps", key)
+        if not (folder / MANIFEST).exists():
+            return None
+        try:
+            found = read_artifact(folder)
+        except ArtifactCorrupt:
+            self.discard("steps", key)
+            return None
+        os.utime(folder)
+        return found
+
+    @contextmanager
+    def making(self, key: str) -> Iterator[None]:
+        """Hold the right to make ``key``; another program that wants it waits."""
+        with FileLock(self.root / "locks" / f"{key}.lock"):
+            yield
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """An empty folder for work in flight, gone afterwards unless it was committed."""
+        home = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        owner = FileLock(home / "owner.lock")
+        with owner:
+            try:
+                work = home / "work"
+                work.mkdir()
+                yield work
+            finally:
+                shutil.rmtree(home, ignore_errors=True)
+
+    def commit(self, work: Path, kind: str, key: str) -> Path:
+        """Move a finished workspace into place. The first of two that finish wins."""
+        final = self.path(kind, key)
+        try:
+            work.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
+        fsync_folder(final.parent)
+        return final
+
+    def discard(self, kind: str, key: str) -> None:
+        """Remove a finished thing: out of the way first, so that nobody sees half of it."""
+        grave = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        try:
+            self.path(kind, key).rename(grave / "work")
+        finally:
+            shutil.rmtree(grave, ignore_errors=True)
+
+    def entries(self) -> list[CacheEntry]:
+        """Everything finished, the longest unused first."""
+        found = [
+            CacheEntry(
+                kind, folder.name, folder, _size(folder), folder.stat().st_mtime, _describe(folder)
+            )
+            for kind in KINDS
+            for folder in (self.root / kind).iterdir()
+        ]
+        return sorted(found, key=lambda entry: entry.used)
+
+    def prune(
+        self, *, older_than_s: float | None = None, max_bytes: int | None = None
+    ) -> list[CacheEntry]:
+        """Remove what nobody works on any more; give the entries that went.
+
+        ``older_than_s`` removes what was not used for so long; ``max_bytes`` removes the
+        longest unused until the rest fits. Left-overs of programs that died always go.
+        """
+        self._sweep()
+        entries = self.entries()
+        total = sum(entry.size_bytes for entry in entries)
+        gone = []
+        for entry in entries:
+            stale = older_than_s is not None and time.time() - entry.used > older_than_s
+            if stale or (max_bytes is not None and total > max_bytes):
+                self.discard(entry.kind, entry.key)
+                total -= entry.size_bytes
+                gone.append(entry)
+        return gone
+
+    def _sweep(self) -> None:
+        for home in (self.root / "tmp").iterdir():
+            if time.time() - home.stat().st_mtime < NEW_S:
+                continue
+            try:
+                with FileLock(home / "owner.lock", timeout=0):
+                    shutil.rmtree(home, ignore_errors=True)
+            except Timeout:
+                continue
+
+
+def _size(folder: Path) -> int:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _describe(folder: Path) -> str:
+    """A few words for a listing; never fails, a listing must show damaged entries too."""
+    if folder.parent.name != "steps":
+        return folder.parent.name.removesuffix("s")
+    try:
+        manifest = read_artifact(folder).manifest
+    except (ArtifactCorrupt, UserError) as error:
+        return f"damaged: {error.message}"
+    steps = [f"{step.hook} {step.plugin}/{step.capability}" for step in manifest.lineage]
+    return " → ".join(steps) or manifest.format

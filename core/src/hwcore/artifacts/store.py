@@ -1,0 +1,173 @@
+"""Reading, sealing and copying artifact folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hwcore.artifacts.digest import file_entries, manifest_digest, sha256_file
+from hwcore.contract import (
+    Artifact,
+    ArtifactCorrupt,
+    ArtifactManifest,
+    Draft,
+    LineageStep,
+    UserError,
+)
+
+MANIFEST = "artifact.json"
+MAX_MANIFEST_BYTES = 64 << 20
+"""Bound on what is read into memory before anything is known of a folder."""
+
+
+def write_artifact(folder: Path, manifest: ArtifactManifest) -> Artifact:
+    """Write ``artifact.json`` into ``folder`` with its digest filled in, whole or not at all."""
+    sealed = manifest.model_copy(update={"digest": manifest_digest(manifest)})
+    write_atomic(folder / MANIFEST, sealed.model_dump_json(indent=1).encode())
+    return Artifact(path=folder, manifest=sealed)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``; a reader sees the old file or the new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def seal(folder: Path, draft: Draft, source: Artifact, step: LineageStep) -> Artifact:
+    """Make an artifact of the files that a hook has put into ``folder``.
+
+    Components and facts that the draft leaves out are the source's. Every file and the
+    folder itself are on disk when this returns.
+    """
+    names: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise ArtifactCorrupt(f"{path.relative_to(folder)}: a plugin left a symbolic link")
+        if path.is_file():
+            names.append(path.relative_to(folder).as_posix())
+            _fsync(path)
+    manifest = ArtifactManifest(
+        format=draft.format,
+        task=source.task,
+        traits=draft.traits,
+        components=draft.components or source.manifest.components,
+        files=file_entries(folder, names),
+        facts={**source.manifest.facts, **draft.facts},
+        lineage=(*source.manifest.lineage, step),
+    )
+    for name, component in manifest.components.items():
+        if component.file is not None and component.file not in manifest.files:
+            raise ArtifactCorrupt(f"component {name!r} names {component.file}, which is not there")
+    return write_artifact(folder, manifest)
+
+
+def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
+    """Read an artifact folder.
+
+    Files are checked by size and modification time, and hashed only where the time differs
+    (the folder was copied, say); with ``verify`` every file is hashed. Raises `UserError` if
+    ``path`` is no artifact, `ArtifactCorrupt` if it is not what its manifest says.
+    """
+    file = path / MANIFEST
+    try:
+        if file.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ArtifactCorrupt(f"{file} is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
+        text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"{path} is not an artifact: it has no {MANIFEST}",
+            hint="Name a folder that hwcore wrote, such as the --out of `hwcore optimize`.",
+        ) from None
+    try:
+        manifest = ArtifactManifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ArtifactCorrupt(f"{file}: {where}: {first['msg']}") from None
+    if manifest_digest(manifest) != manifest.digest:
+        raise ArtifactCorrupt(
+            f"{file} was edited: its digest does not match its content",
+            hint="Make the artifact again; artifacts are never changed after they are written.",
+        )
+    artifact = Artifact(path=path.absolute(), manifest=manifest)
+    _check_files(artifact, verify)
+    return artifact
+
+
+def _check_files(artifact: Artifact, verify: bool) -> None:
+    root = artifact.root.resolve()
+    own = artifact.manifest.location is None
+    for name, entry in artifact.manifest.files.items():
+        file = root / name
+        # Hub snapshots are made of links; a folder that we wrote has none.
+        if own and not file.resolve().is_relative_to(root):
+            raise ArtifactCorrupt(f"{artifact.path}: {name} leads out of the folder")
+        try:
+            stat = file.stat()
+        except OSError:
+            raise ArtifactCorrupt(
+                f"{artifact.path}: {name} is missing", hint="Make the artifact again."
+            ) from None
+        changed = stat.st_size != entry.size
+        if not changed and (verify or stat.st_mtime_ns != entry.mtime_ns):
+            changed = sha256_file(file) != entry.sha256
+        if changed:
+            raise ArtifactCorrupt(
+                f"{artifact.path}: {name} is not the file that was written",
+                hint="Make the artifact again, or restore the file.",
+            )
+
+
+def copy_artifact(artifact: Artifact, folder: Path) -> Artifact:
+    """Write the artifact into ``folder``, which must be empty, as one that stands on its own.
+
+    Files of ours are hard-linked where the file system allows, a user's own are copied.
+    Contents are verified on the way.
+    """
+    for name in artifact.manifest.files:
+        destination = folder / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if artifact.manifest.location is None:
+            link_or_copy(artifact.root / name, destination)
+        else:
+            shutil.copyfile(artifact.root / name, destination)
+    entries = file_entries(folder, artifact.manifest.files)
+    for name, entry in artifact.manifest.files.items():
+        if entries[name].sha256 != entry.sha256:
+            raise ArtifactCorrupt(f"{artifact.path}: {name} is not the file that was written")
+        _fsync(folder / name)
+    return write_artifact(
+        folder, artifact.manifest.model_copy(update={"files": entries, "location": None})
+    )
+
+
+def link_or_copy(source: Path, destination: Path) -> None:
+    """Hard-link a file, or copy it where links cannot go (another file system)."""
+    try:
+        destination.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, destination)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make renames inside ``folder`` last, where the system can."""
+    if os.name == "posix":
+        _fsync(folder)
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
