@@ -1,0 +1,78 @@
+"""Recipe files: reading them with messages that name the key, writing the one that repeats."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from hwcore.contract import PluginError, Recipe, Step, UserError
+
+if TYPE_CHECKING:
+    from hwcore.host import PluginRecord
+
+MAX_RECIPE_BYTES = 1 << 20
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe. Raises `UserError` that names the file, the key and the nearest right one."""
+    try:
+        if path.stat().st_size > MAX_RECIPE_BYTES:
+            raise UserError(f"{path} is larger than 1 MiB, which no recipe is")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"recipe {path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = " ".join(str(error).split())
+        raise UserError(f"recipe {path} is not YAML: {where}") from error
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        hint = None
+        if first["type"] == "extra_forbidden":
+            model: type[BaseModel] = Step if first["loc"][0] == "steps" else Recipe
+            near = difflib.get_close_matches(str(first["loc"][-1]), model.model_fields, 1, 0.0)
+            hint = f"Did you mean {near[0]!r}? Known keys: {', '.join(model.model_fields)}."
+            raise UserError(f"recipe {path}: unknown key {key!r}", hint=hint) from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"recipe {path}: {key}: {message}") from None
+
+
+def write_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML text, keys in reading order."""
+    content = recipe.model_dump(mode="json", exclude_defaults=True)
+    ordered = {"schema_version": recipe.schema_version, **content}
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
+
+
+def bundled_recipes(records: Sequence[PluginRecord]) -> list[Recipe]:
+    """The recipes in the wheels of the plugins that may be used, in the plugins' order.
+
+    Raises `PluginError` if a plugin ships one that cannot be read, or two share a name.
+    """
+    found: dict[str, tuple[Recipe, str]] = {}
+    for record in records:
+        if record.manifest is None or record.folder is None or not record.usable:
+            continue
+        for name in record.manifest.recipes:
+            try:
+                recipe = read_recipe(record.folder / name)
+            except UserError as error:
+                raise PluginError(
+                    error.message, plugin=record.name, version=record.version, hint=error.hint
+                ) from error
+            if recipe.name in found:
+                raise PluginError(
+                    f"its recipe {recipe.name!r} has the name of one in {found[recipe.name][1]}",
+                    plugin=record.name,
+                    version=record.version,
+                    hint="Leave one of the two out with HWCORE_PLUGINS.",
+                )
+            found[recipe.name] = (recipe, record.distribution)
+    return [recipe for recipe, _ in found.values()]
