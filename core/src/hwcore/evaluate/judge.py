@@ -1,0 +1,166 @@
+"""What a candidate answers on the held-out rows, and how that compares with the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from hwcore.contract import Array, Arrays, Dataset, Metric, Role, Runner, Value
+from hwcore.data import batches, compute, correct, example_inputs
+from hwcore.evaluate.answers import Answers
+from hwcore.evaluate.bounds import mean_bound, paired_bound, resampled_bound
+
+MADE_UP_ROWS = 32
+"""Rows of made-up inputs, where the user gave no data at all."""
+
+
+class Quality(Value):
+    """How good a candidate's answers are. ``drop`` is the reference's value less its own."""
+
+    metric: str
+    value: float
+    reference: float
+    drop: float
+    drop_bound: float
+    """One-sided 95 % upper bound of the drop: this is what a tolerance is held against."""
+    rows: int
+    cosine: float
+    """Mean over rows of the cosine between outputs and the reference's."""
+    max_error: float
+    """Largest absolute difference of one output element."""
+    changed: int | None = None
+    """Rows whose top-1 answer differs from the reference's; ``None`` where there is no top-1."""
+
+
+def answers(
+    runner: Runner,
+    data: Dataset | None,
+    *,
+    role: Role = "test",
+    limit: int | None = None,
+    batch_size: int = 1,
+    progress: Callable[[float], None] | None = None,
+) -> Answers:
+    """Run a model over a role of the dataset, or over made-up inputs without one.
+
+    Padding is cut off again: what a model computes there is nobody's answer.
+    """
+    outputs: list[Array] = []
+    labels: list[Array] = []
+    name = runner.signature.outputs[0].name
+    total = MADE_UP_ROWS if data is None else data.count(role)
+    total = min(total, limit) if limit is not None else total
+    for inputs, some_labels in _inputs(runner, data, role, limit, batch_size):
+        result = np.asarray(runner(inputs, [name])[name])
+        outputs += _rows(result, inputs)
+        if some_labels is not None:
+            labels.append(some_labels)
+        if progress is not None:
+            progress(len(outputs) / max(total, 1))
+    return Answers(outputs, np.concatenate(labels) if labels else None)
+
+
+def _inputs(
+    runner: Runner, data: Dataset | None, role: Role, limit: int | None, batch_size: int
+) -> Iterator[tuple[Arrays, Array | None]]:
+    signature = runner.signature
+    if data is not None:
+        for batch in batches(data, role, batch_size=batch_size, limit=limit, signature=signature):
+            yield batch.inputs, batch.labels
+        return
+    for row in range(MADE_UP_ROWS):
+        sizes = {
+            dim.name: 1 if dim.name == "batch" else min(dim.max or 128, 8 + 4 * row)
+            for dim in signature.dims
+        }
+        yield example_inputs(signature, sizes, seed=row), None
+
+
+def _rows(result: Array, inputs: Arrays) -> list[Array]:
+    mask = inputs.get("attention_mask")
+    sequences = result.ndim == 3 and mask is not None and result.shape[:2] == mask.shape
+    if not sequences or mask is None:
+        return list(result)
+    return [row[keep.astype(bool)] for row, keep in zip(result, mask, strict=True)]
+
+
+def judge(candidate: Answers, reference: Answers, metric: Metric | None) -> Quality:
+    """Compare paired rows: with labels by the metric, without by agreement with the reference."""
+    cosines = np.array(
+        [_cosine(a, b) for a, b in zip(reference.outputs, candidate.outputs, strict=True)]
+    )
+    errors = (
+        float(np.abs(a.astype(np.float64) - b).max())
+        for a, b in zip(reference.outputs, candidate.outputs, strict=True)
+    )
+    rows = len(cosines)
+    finite = all(np.isfinite(row).all() for row in candidate.outputs)
+    shared = {
+        "rows": rows,
+        "cosine": float(cosines.mean()) if finite else 0.0,
+        "max_error": max(errors) if finite else float(np.finfo(np.float64).max),
+    }
+    if not finite:
+        # NaN compares as neither right nor wrong; a model that says it is wrong everywhere.
+        name = metric.name if metric else "agreement"
+        return Quality(
+            metric=name, value=0.0, reference=1.0, drop=1.0, drop_bound=1.0, changed=rows, **shared
+        )
+    if not reference.flat:
+        drops = 1 - cosines
+        drop = float(drops.mean())
+        return Quality(
+            metric="cosine",
+            value=1 - drop,
+            reference=1.0,
+            drop=drop,
+            drop_bound=mean_bound(drops),
+            **shared,
+        )
+    before, after = reference.stacked, candidate.stacked
+    changed = int((before.argmax(-1) != after.argmax(-1)).sum())
+    if metric is None or reference.labels is None:
+        return Quality(
+            metric="agreement",
+            value=1 - changed / rows,
+            reference=1.0,
+            drop=changed / rows,
+            drop_bound=paired_bound(changed, 0, rows),
+            changed=changed,
+            **shared,
+        )
+    labels = reference.labels
+    was = compute(metric, before, labels)
+    now = compute(metric, after, labels)
+    if metric.name == "accuracy":
+        right_before = correct(before, labels)
+        right_after = correct(after, labels)
+        bound = paired_bound(
+            int((right_before & ~right_after).sum()),
+            int((~right_before & right_after).sum()),
+            rows,
+        )
+    else:
+
+        def drop_of(index: Array) -> float:
+            return compute(metric, before[index], labels[index]) - compute(
+                metric, after[index], labels[index]
+            )
+
+        bound = resampled_bound(drop_of, rows)
+    return Quality(
+        metric=metric.name,
+        value=now,
+        reference=was,
+        drop=was - now,
+        drop_bound=bound,
+        changed=changed,
+        **shared,
+    )
+
+
+def _cosine(a: Array, b: Array) -> float:
+    x, y = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    norm = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float(x @ y) / norm if norm else float(np.array_equal(x, y))

@@ -1,0 +1,75 @@
+"""Workloads: the inputs that candidates are timed on, the same for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from hwcore.contract import Array, Arrays, Dataset, Role, Signature
+from hwcore.data import batches, example_inputs
+
+DRAWN = 64
+"""Batches drawn from the data, cycled through: enough for its lengths to be represented."""
+DEFAULT_LENGTH = 128
+
+
+class Workload(NamedTuple):
+    """Inputs of one batch size. ``length`` is 0 where lengths are the data's own."""
+
+    name: str
+    batch: int
+    length: int
+    inputs: tuple[Arrays, ...]
+
+
+def workloads(
+    signature: Signature,
+    data: Dataset | None,
+    *,
+    batch_sizes: Sequence[int] = (1, 8),
+    length: int | None = None,
+    role: Role = "tune",
+    seed: int = 0,
+) -> list[Workload]:
+    """One workload per batch size.
+
+    Lengths are the data's own, in its order, or ``length`` for all; without data, made-up
+    inputs of `DEFAULT_LENGTH`. Models without a symbolic dimension but the batch have none.
+    """
+    stretches = any(dim.name != "batch" for dim in signature.dims)
+    made: list[Workload] = []
+    for batch in batch_sizes:
+        if data is not None and data.count(role) and not (length and stretches):
+            found = batches(data, role, batch_size=batch, limit=DRAWN * batch, signature=signature)
+            # A last batch of fewer rows would be timed as if it were whole.
+            whole = [b.inputs for b in found if len(b.rows) == batch]
+            inputs = tuple(whole) or (_tiled(data, role, batch, signature),)
+            made.append(Workload(_name(batch, 0), batch, 0, inputs))
+        else:
+            size = length or DEFAULT_LENGTH
+            sizes = {
+                dim.name: batch if dim.name == "batch" else min(size, dim.max or size)
+                for dim in signature.dims
+            }
+            full = _unpadded(example_inputs(signature, sizes, seed=seed))
+            made.append(Workload(_name(batch, size if stretches else 0), batch, size, (full,)))
+    return made
+
+
+def _name(batch: int, length: int) -> str:
+    return f"batch {batch}, {length} tokens" if length else f"batch {batch}"
+
+
+def _unpadded(inputs: dict[str, Array]) -> dict[str, Array]:
+    """A fixed length means that many real tokens."""
+    if "attention_mask" in inputs:
+        inputs["attention_mask"] = np.ones_like(inputs["attention_mask"])
+    return inputs
+
+
+def _tiled(data: Dataset, role: Role, batch: int, signature: Signature) -> Arrays:
+    """One batch made of fewer rows than it has places, repeated."""
+    few = next(iter(batches(data, role, batch_size=batch, signature=signature)))
+    return {name: np.resize(array, (batch, *array.shape[1:])) for name, array in few.inputs.items()}
