@@ -1,0 +1,284 @@
+"""The main job: try what the installed plugins can do, check it, hand back the fastest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import JsonValue
+
+from hwcore._version import __version__
+from hwcore.artifacts import Cache, sha256_json
+from hwcore.contract import (
+    CONTRACT_VERSION,
+    Artifact,
+    Dataset,
+    HardwareUnavailable,
+    Plan,
+    Recipe,
+    Target,
+    ToleranceExceeded,
+    UserError,
+)
+from hwcore.host import PluginHost, local_cpu
+from hwcore.pipeline import LeftOut, Pipeline, bind, bundled_recipes, runner_for
+from hwcore.workflows.choice import choose
+from hwcore.workflows.data import DataRequest, open_data
+from hwcore.workflows.environment import environment
+from hwcore.workflows.output import add_file, check_output, output_folder, write_output
+from hwcore.workflows.picture import PICTURE, draw
+from hwcore.workflows.reporter import Reporter, Silent
+from hwcore.workflows.source import open_source
+from hwcore.workflows.study import STUDY, Goal, LeftOutRecipe, Study, StudyFile, Trial
+from hwcore.workflows.trials import Trials
+
+
+@dataclass(frozen=True)
+class OptimizeRequest:
+    """What the user asks for. Defaults are those of the command line."""
+
+    model: str
+    data: DataRequest | None = None
+    out: Path | None = None
+    study: Path | None = None
+    """Folder of the study; by default one in the cache, found again by model, data and goal."""
+    max_drop: float = 0.01
+    rows: int | None = None
+    """Most rows of the ``test`` role to judge on; all of them by default."""
+    batch_sizes: tuple[int, ...] = (1, 8)
+    length: int | None = None
+    """Tokens per row when timing; by default the data's own lengths."""
+    rounds: int = 15
+    threads: int | None = None
+    seed: int = 0
+    recipes: tuple[str, ...] = ()
+    """Names of bundled recipes, or recipe files; all bundled ones by default."""
+    revision: str | None = None
+    trust_remote_code: bool = False
+    step_seconds: float | None = 3600.0
+    """A step that takes longer is stopped and its plan given up."""
+    measure_again: bool = False
+
+
+@dataclass
+class Outcome:
+    """What came of it: the study, and where everything is."""
+
+    study: StudyFile
+    folder: Path
+    out: Path | None
+    picture: Path
+    front: tuple[str, ...] = field(default=())
+
+
+def optimize(
+    request: OptimizeRequest,
+    host: PluginHost,
+    cache: Cache,
+    *,
+    reporter: Reporter | None = None,
+) -> Outcome:
+    """Run the job. See `OptimizeRequest`; ``host`` decides which plugins may be used.
+
+    Raises `ToleranceExceeded` when no plan is proven accurate enough (nothing is written to
+    ``out`` then, the study is kept), `UserError` for bad input, and `PluginError` when the
+    reference itself does not run. Any other plan's failure is a record in the study.
+    """
+    reporter = reporter or Silent()
+    _check(request)
+    with ExitStack() as held:
+        with reporter.work("read the model"):
+            source = open_source(
+                request.model,
+                cache,
+                held,
+                revision=request.revision,
+                trust_remote_code=request.trust_remote_code,
+            )
+        if source.format != "transformers":
+            raise UserError(
+                f"{request.model} is {source.format}, not a transformers model",
+                hint="Optimize the original; `hwcore bench` compares finished results.",
+            )
+        data = None
+        if request.data is not None:
+            with reporter.work("read the data") as progress:
+                data = open_data(request.data, source, cache, seed=request.seed, progress=progress)
+        device = local_cpu()
+        target = Target.of(device)
+        threads = request.threads or device.cores
+        plans, left_out = _plans(request, source, target, data, host)
+        fresh = StudyFile(
+            hwcore_version=__version__,
+            source=_describe_source(request.model, source),
+            data=_describe_data(data),
+            goal=Goal(
+                max_drop=request.max_drop,
+                batch_sizes=request.batch_sizes,
+                length=request.length,
+                rows=request.rows,
+                seed=request.seed,
+            ),
+            target=target,
+            device=device,
+            environment=environment(host, threads),
+            left_out=left_out,
+            trials=tuple(
+                Trial(id=_trial_id(plan, data, host, request, threads), plan=plan, baseline=not i)
+                for i, plan in enumerate(plans)
+            ),
+        )
+        folder = request.study or cache.path("studies", _study_key(fresh))
+        study = Study.open(folder, fresh)
+        try:
+            held.enter_context(FileLock(folder / ".lock", timeout=0))
+        except Timeout:
+            raise UserError(
+                f"another hwcore is at work on the study {folder}",
+                hint="Wait for it, or name another folder with --study.",
+            ) from None
+        study.save()
+        pipeline = held.enter_context(
+            Pipeline(host, cache, reference=source, target=target, data=data)
+        )
+        trials = Trials(study, host, pipeline, source, data, request.rows, reporter)
+        trials.build()
+        trials.evaluate()
+        trials.measure(
+            batch_sizes=request.batch_sizes,
+            length=request.length,
+            rounds=request.rounds,
+            again=request.measure_again,
+        )
+        return _finish(request, study, trials, source, reporter)
+
+
+def _finish(
+    request: OptimizeRequest, study: Study, trials: Trials, source: Artifact, reporter: Reporter
+) -> Outcome:
+    choice = choose(study.file.trials, request.max_drop)
+    study.update(recommended=choice.recommended, verdict=choice.verdict, out=None)
+    picture = study.folder / PICTURE
+    draw(study.file, choice.front, picture)
+    if choice.recommended is None:
+        raise ToleranceExceeded(choice.verdict, hint=choice.hint)
+    out = request.out
+    if out is not None:
+        trial = study.file.trial(choice.recommended)
+        with reporter.work(f"write {out}"), output_folder(out) as folder:
+            write_output(folder, trials.artifact(trial), source, trial.plan)
+            study.update(out=str(out.absolute()))
+            add_file(folder, study.folder / STUDY)
+            add_file(folder, picture)
+    return Outcome(study.file, study.folder, out, picture, choice.front)
+
+
+def _check(request: OptimizeRequest) -> None:
+    if not 0 <= request.max_drop < 1:
+        raise UserError(f"--max-drop is {request.max_drop:g}, expected a share from 0 to 1")
+    if request.rows is not None and request.rows < 2:
+        raise UserError("--rows must be at least 2: a bound needs more than one row")
+    if request.out is not None:
+        check_output(request.out)
+
+
+def _plans(
+    request: OptimizeRequest,
+    source: Artifact,
+    target: Target,
+    data: Dataset | None,
+    host: PluginHost,
+) -> tuple[list[Plan], tuple[LeftOutRecipe, ...]]:
+    """The baseline plan first, then every recipe that fits."""
+    run = runner_for(source, target, host)
+    if run is None:
+        raise HardwareUnavailable(
+            "no installed plugin can run the model as it is, so there is nothing to compare with",
+            hint="pip install core-plugin-torch",
+        )
+    name = f"{run.plugin}-{run.capability}"
+    baseline = Plan(
+        name=name, source=source.digest, target=target, work=(), run=run, seed=request.seed
+    )
+    plans, left_out = [baseline], []
+    for recipe in _recipes(request.recipes, host):
+        bound = bind(recipe, source=source, target=target, data=data, host=host, seed=request.seed)
+        if isinstance(bound, LeftOut):
+            left_out.append(LeftOutRecipe(recipe=bound.name, reason=bound.reason))
+        elif not bound.work and bound.run == run:
+            plans[0] = bound
+        else:
+            plans.append(bound)
+    if len(plans) == 1:
+        reasons = "; ".join(f"{entry.recipe}: {entry.reason}" for entry in left_out)
+        raise UserError(
+            f"no recipe fits this model here ({reasons or 'no plugin brings one'})",
+            hint='Install more plugins, such as "core-plugin-openvino[build]".',
+        )
+    return plans, tuple(left_out)
+
+
+def _recipes(wanted: Sequence[str], host: PluginHost) -> list[Recipe]:
+    from hwcore.workflows.recipes import find_recipe
+
+    bundled = bundled_recipes(host.records)
+    return [find_recipe(name, bundled) for name in wanted] if wanted else bundled
+
+
+def _trial_id(
+    plan: Plan, data: Dataset | None, host: PluginHost, request: OptimizeRequest, threads: int
+) -> str:
+    versions: dict[str, JsonValue] = {}
+    for step in [*plan.work, *((plan.run,) if plan.run else ())]:
+        record = host.record(step.plugin)
+        versions[step.plugin] = {"version": record.version, **record.library_versions()}
+    return sha256_json(
+        {
+            "plan": plan.model_dump(mode="json", exclude={"summary", "target"}),
+            "target": plan.target.fingerprint,
+            "versions": versions,
+            "data": data.digest if data is not None else None,
+            "rows": request.rows,
+            "batch_sizes": list(request.batch_sizes),
+            "length": request.length,
+            "rounds": request.rounds,
+            "threads": threads,
+            "contract": CONTRACT_VERSION,
+        }
+    )
+
+
+def _study_key(study: StudyFile) -> str:
+    return sha256_json(
+        {
+            "source": study.source["digest"],
+            "data": study.data["digest"] if study.data else None,
+            "target": study.target.fingerprint,
+        }
+    )
+
+
+def _describe_source(model: str, source: Artifact) -> dict[str, JsonValue]:
+    facts = source.manifest.facts
+    return {
+        "model": model,
+        "path": str(source.root),
+        "digest": source.digest,
+        "task": source.task,
+        "size_bytes": source.size_bytes,
+        **{key: facts[key] for key in ("model_type", "parameters", "revision") if key in facts},
+    }
+
+
+def _describe_data(data: Dataset | None) -> dict[str, JsonValue] | None:
+    if data is None:
+        return None
+    return {
+        "path": str(data.path),
+        "digest": data.digest,
+        "rows": dict(data.info.rows.items()),
+        "metric": data.info.metric.name if data.info.metric else None,
+    }

@@ -1,0 +1,181 @@
+"""The study: the record of many plans measured for one goal. Resumable, one JSON file on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue, ValidationError
+
+from hwcore.artifacts.store import write_atomic
+from hwcore.contract import Device, Plan, Target, UserError, Value
+from hwcore.evaluate import Quality
+from hwcore.measure import Ratio, Timing
+from hwcore.pipeline import StepRecord
+
+STUDY = "study.json"
+
+
+class Trial(Value):
+    """One plan and what is known of it so far."""
+
+    id: str
+    """Digest of all that its outcome depends on: a trial with this id need not be run again."""
+    plan: Plan
+    baseline: bool = False
+    state: Literal["planned", "built", "evaluated", "measured", "failed"] = "planned"
+    error: str | None = None
+    """Why it failed, in one sentence."""
+    unchecked: str | None = None
+    """Why it may not be recommended although it works."""
+    warnings: tuple[str, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    artifact: str | None = None
+    """Digest of the artifact that its run step loads."""
+    artifact_path: str | None = None
+    size_bytes: int = 0
+    quality: Quality | None = None
+    load_seconds: float = 0.0
+    peak_rss_bytes: int = 0
+    """Of the process that loaded and ran it, library code included."""
+    timings: tuple[Timing, ...] = ()
+    speedups: tuple[Ratio, ...] = ()
+
+    @property
+    def latency(self) -> Timing | None:
+        """The timing of the first workload, the one that decides."""
+        return self.timings[0] if self.timings else None
+
+
+class LeftOutRecipe(Value):
+    """A recipe that did not fit, and why."""
+
+    recipe: str
+    reason: str
+
+
+class Goal(Value):
+    """What the user asked for."""
+
+    max_drop: float
+    batch_sizes: tuple[int, ...]
+    length: int | None
+    rows: int | None
+    seed: int
+
+
+class StudyFile(Value):
+    """``study.json``."""
+
+    schema_version: Literal[1] = 1
+    hwcore_version: str
+    source: dict[str, JsonValue]
+    """Model: path, digest, task, parameters, revision."""
+    data: dict[str, JsonValue] | None
+    """Dataset: digest, rows by role, metric; ``None`` when the user gave none."""
+    goal: Goal
+    target: Target
+    device: Device
+    environment: dict[str, JsonValue]
+    """Threads, Python, platform, versions of the plugins and their libraries."""
+    left_out: tuple[LeftOutRecipe, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    measured_together: tuple[str, ...] = ()
+    """Ids of the trials of the last interleaved run: only their timings may be compared."""
+    measured_at: str | None = None
+    tokenize_ms: float | None = None
+    """Median time to tokenize one text, which no trial's latency includes."""
+    recommended: str | None = None
+    """Id of the recommended trial."""
+    verdict: str = ""
+    out: str | None = None
+
+    def trial(self, id: str) -> Trial:
+        """The trial of that id; `KeyError` if there is none."""
+        for trial in self.trials:
+            if trial.id == id:
+                return trial
+        raise KeyError(id)
+
+
+class Study:
+    """A study's folder, and the file in it that is rewritten whenever something is learned."""
+
+    def __init__(self, folder: Path, file: StudyFile) -> None:
+        self.folder = folder
+        self.file = file
+
+    @classmethod
+    def open(cls, folder: Path, fresh: StudyFile) -> Study:
+        """Continue the study in ``folder``, or begin one there.
+
+        What an earlier run learned of a trial is kept where the id is the same. Raises
+        `UserError` when the folder holds a study of another model or data.
+        """
+        path = folder / STUDY
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the study folder {folder} cannot be made: {error.strerror}",
+                hint="Name another with --study.",
+            ) from error
+        if not path.exists():
+            return cls(folder, fresh)
+        earlier = read_study(folder)
+        same_model = earlier.source.get("digest") == fresh.source.get("digest")
+        if not same_model or _digest(earlier) != _digest(fresh):
+            what = "data" if same_model else "model"
+            raise UserError(
+                f"{folder} holds a study of another {what}",
+                hint="Name another folder with --study, or remove this one.",
+            )
+        known = {trial.id: trial for trial in earlier.trials}
+        trials = tuple(known.get(trial.id, trial) for trial in fresh.trials)
+        update = {
+            "trials": trials,
+            "measured_together": earlier.measured_together,
+            "measured_at": earlier.measured_at,
+            "tokenize_ms": earlier.tokenize_ms,
+        }
+        return cls(folder, fresh.model_copy(update=update))
+
+    def update(self, **changes: object) -> None:
+        """Change fields of the file and write it."""
+        self.file = self.file.model_copy(update=changes)
+        self.save()
+
+    def put(self, trial: Trial) -> None:
+        """Replace the trial of that id and write the file."""
+        trials = tuple(trial if old.id == trial.id else old for old in self.file.trials)
+        self.update(trials=trials)
+
+    def save(self) -> None:
+        """Write the file, whole or not at all. Raises `UserError` where that is impossible."""
+        try:
+            write_atomic(self.folder / STUDY, self.file.model_dump_json(indent=1).encode())
+        except OSError as error:
+            raise UserError(
+                f"the study {self.folder / STUDY} cannot be written: {error.strerror}",
+                hint="Name another folder with --study.",
+            ) from error
+
+
+def read_study(folder: Path) -> StudyFile:
+    """Read a study. Raises `UserError` when it is of another version, or damaged."""
+    path = folder / STUDY
+    try:
+        return StudyFile.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{path} is no study of this version: {where}: {first['msg']}",
+            hint="Remove it, or name another folder with --study.",
+        ) from None
+
+
+def _digest(study: StudyFile) -> JsonValue:
+    return study.data.get("digest") if study.data is not None else None

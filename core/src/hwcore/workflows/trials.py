@@ -1,0 +1,228 @@
+"""The three things that happen to a trial: its plan is built, its answers judged, its time taken.
+
+Each is skipped where an earlier run of the same study has done it, and written down at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from hwcore.artifacts import read_artifact
+from hwcore.contract import (
+    Artifact,
+    Cancelled,
+    Dataset,
+    HwcoreError,
+)
+from hwcore.evaluate import Answers, answers, judge, load_answers, save_answers
+from hwcore.host import LoadedModel, PluginHost
+from hwcore.measure import measure, workloads
+from hwcore.pipeline import DiskFull, Pipeline
+from hwcore.workflows.reporter import Progress, Reporter, show
+from hwcore.workflows.study import Study, Trial
+from hwcore.workflows.tokenize import tokenize_ms
+
+REFERENCE = "reference.npz"
+PROCESS_BYTES = 600 << 20
+"""What a process with an engine's libraries takes before it holds a model."""
+MEMORY_SHARE = 0.7
+"""Of the free memory, for all models that are loaded at once."""
+
+
+class Trials:
+    """Works on the trials of one study."""
+
+    def __init__(
+        self,
+        study: Study,
+        host: PluginHost,
+        pipeline: Pipeline,
+        source: Artifact,
+        data: Dataset | None,
+        rows: int | None,
+        reporter: Reporter,
+    ) -> None:
+        self._study = study
+        self._host = host
+        self._pipeline = pipeline
+        self._source = source
+        self._data = data
+        self._rows = rows
+        self._reporter = reporter
+
+    def artifact(self, trial: Trial) -> Artifact:
+        """The artifact that a built trial runs."""
+        if trial.artifact == self._source.digest or trial.artifact_path is None:
+            return self._source
+        return read_artifact(Path(trial.artifact_path))
+
+    def build(self) -> None:
+        """Execute the work steps of every trial that has not got its artifact yet."""
+        for trial in self._study.file.trials:
+            if trial.state != "planned" and self._is_there(trial):
+                continue
+            with self._attempt(trial, f"build {trial.plan.name}") as (_, warnings):
+                executed = self._pipeline.execute(trial.plan)
+                # What an earlier run learned still holds: the id covers all it depends on.
+                state = "built" if trial.state in ("planned", "failed") else trial.state
+                update = {
+                    "state": state,
+                    "error": None,
+                    "steps": executed.steps,
+                    "unchecked": executed.unchecked,
+                    "artifact": executed.artifact.digest,
+                    "artifact_path": str(executed.artifact.path) if executed.steps else None,
+                    "size_bytes": executed.artifact.size_bytes,
+                    "warnings": tuple(dict.fromkeys((*trial.warnings, *warnings))),
+                }
+                self._study.put(trial.model_copy(update=update))
+
+    def _is_there(self, trial: Trial) -> bool:
+        """False when the cache was pruned since: then the steps are run again."""
+        if trial.state == "failed":
+            return True
+        try:
+            return self.artifact(trial).digest == trial.artifact
+        except HwcoreError:
+            return False
+
+    def evaluate(self) -> None:
+        """Judge the answers of every trial that was built."""
+        waiting = [t for t in self._study.file.trials if t.state == "built"]
+        if not waiting:
+            return
+        reference = self._reference()
+        for trial in waiting:
+            with self._attempt(trial, f"evaluate {trial.plan.name}") as (progress, warnings):
+                if trial.baseline:
+                    found = reference
+                else:
+                    with self._load(trial) as model:
+                        found = self._answers(model, progress)
+                metric = self._data.info.metric if self._data is not None else None
+                update = {
+                    "state": "evaluated",
+                    "quality": judge(found, reference, metric),
+                    "warnings": tuple(dict.fromkeys((*trial.warnings, *warnings))),
+                }
+                self._study.put(trial.model_copy(update=update))
+
+    def _reference(self) -> Answers:
+        """The baseline's answers: computed once for a study, then read from its folder."""
+        trial = self._study.file.trials[0]
+        path = self._study.folder / REFERENCE
+        found = load_answers(path, trial.id)
+        if found is None:
+            title = f"evaluate {trial.plan.name}"
+            with self._reporter.work(title) as progress, self._load(trial) as model:
+                found = self._answers(model, progress)
+            save_answers(path, trial.id, found)
+        return found
+
+    def _answers(self, model: LoadedModel, progress: Progress) -> Answers:
+        return answers(
+            model, self._data, limit=self._rows, progress=lambda fraction: progress(fraction, "")
+        )
+
+    def measure(
+        self, *, batch_sizes: tuple[int, ...], length: int | None, rounds: int, again: bool
+    ) -> None:
+        """Time all trials that were judged, interleaved with the baseline.
+
+        Timings of different runs are never compared: when one trial is new, all are timed again.
+        """
+        trials = [t for t in self._study.file.trials if t.state in ("evaluated", "measured")]
+        ids = tuple(trial.id for trial in trials)
+        finished = all(trial.state == "measured" for trial in trials)
+        if finished and ids == self._study.file.measured_together and not again:
+            return
+        signature = self._source.component().signature
+        work = workloads(signature, self._data, batch_sizes=batch_sizes, length=length)
+        groups = self._groups(trials)
+        measured: list[Trial] = []
+        for number, group in enumerate(groups, 1):
+            part = f", part {number} of {len(groups)}" if len(groups) > 1 else ""
+            title = f"measure {len(group)} plans, interleaved{part}"
+            with self._reporter.work(title) as progress, ExitStack() as held:
+                models = {t.id: held.enter_context(self._load(t)) for t in group}
+                report = partial(_report, progress)
+                found = measure(models, group[0].id, work, rounds=rounds, progress=report)
+                for trial in group:
+                    if trial.baseline and number > 1:
+                        continue
+                    update = {
+                        "state": "measured",
+                        "timings": found[trial.id].timings,
+                        "speedups": found[trial.id].speedups,
+                        "load_seconds": models[trial.id].load_seconds,
+                        "peak_rss_bytes": models[trial.id].peak_rss(),
+                    }
+                    measured.append(trial.model_copy(update=update))
+        known = {trial.id: trial for trial in measured}
+        self._study.update(
+            trials=tuple(known.get(t.id, t) for t in self._study.file.trials),
+            measured_together=ids,
+            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            tokenize_ms=tokenize_ms(self._source, self._data),
+        )
+
+    def _groups(self, trials: list[Trial]) -> list[list[Trial]]:
+        """Trials that fit into memory together, the baseline first in each group."""
+        baseline, others = trials[0], trials[1:]
+        budget = MEMORY_SHARE * psutil.virtual_memory().available
+        groups, used = [[baseline]], _footprint(baseline)
+        for trial in others:
+            if used + _footprint(trial) > budget and len(groups[-1]) > 1:
+                groups.append([baseline])
+                used = _footprint(baseline)
+            groups[-1].append(trial)
+            used += _footprint(trial)
+        return groups
+
+    def _load(self, trial: Trial) -> LoadedModel:
+        run = trial.plan.run
+        assert run is not None  # noqa: S101 - a study's plans all end in run
+        return self._host.run(
+            run.plugin,
+            self.artifact(trial),
+            capability=run.capability,
+            options=run.options,
+            target=trial.plan.target,
+        )
+
+    @contextmanager
+    def _attempt(self, trial: Trial, title: str) -> Iterator[tuple[Progress, list[str]]]:
+        """What goes wrong with one plan is written down; the others go on.
+
+        The baseline must work, and no plan does without disk space.
+        """
+        warnings: list[str] = []
+        with (
+            self._reporter.work(title) as progress,
+            self._host.listening(show(self._reporter, progress, warnings)),
+        ):
+            try:
+                yield progress, warnings
+            except (Cancelled, DiskFull):
+                raise
+            except HwcoreError as error:
+                if trial.baseline:
+                    raise
+                self._reporter.log(f"{trial.plan.name} failed: {error.message}", "warning")
+                failed = {"state": "failed", "error": error.message}
+                self._study.put(trial.model_copy(update=failed))
+
+
+def _report(progress: Progress, fraction: float) -> None:
+    progress(fraction, "")
+
+
+def _footprint(trial: Trial) -> int:
+    """Rough bytes of a loaded model: its files, twice (engines repack weights), and libraries."""
+    return 2 * trial.size_bytes + PROCESS_BYTES

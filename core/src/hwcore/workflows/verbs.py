@@ -1,0 +1,108 @@
+"""One step on its own: export, quantize, sparsify or compile, into a folder the user names."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hwcore.artifacts import Cache
+from hwcore.contract import Artifact, Options, Plan, Step, Target, UserError, WorkHook
+from hwcore.host import PluginHost, local_cpu
+from hwcore.pipeline import Executed, Pipeline, bind_steps
+from hwcore.workflows.data import DataRequest, open_data
+from hwcore.workflows.output import check_output, output_folder, write_output
+from hwcore.workflows.reporter import Reporter, Silent, show
+from hwcore.workflows.source import open_source
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """A step to run on a model or an artifact."""
+
+    hook: WorkHook
+    model: str
+    out: Path
+    plugin: str | None = None
+    """May be left out where one installed plugin does this."""
+    capability: str | None = None
+    options: Options = field(default_factory=dict)
+    data: DataRequest | None = None
+    seed: int = 0
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+
+def run_step(
+    request: StepRequest, host: PluginHost, cache: Cache, *, reporter: Reporter | None = None
+) -> tuple[Artifact, Executed]:
+    """Run the step, check its result, write it to ``out``. Raises like `optimize`."""
+    reporter = reporter or Silent()
+    check_output(request.out)
+    with ExitStack() as held:
+        source = open_source(
+            request.model,
+            cache,
+            held,
+            revision=request.revision,
+            trust_remote_code=request.trust_remote_code,
+        )
+        data = None
+        if request.data is not None:
+            with reporter.work("read the data") as progress:
+                data = open_data(request.data, source, cache, seed=request.seed, progress=progress)
+        target = Target.of(local_cpu())
+        step = Step(
+            hook=request.hook,
+            plugin=request.plugin or _only_plugin(request.hook, source, host),
+            capability=request.capability,
+            options=request.options,
+        )
+        bound = bind_steps((step,), source=source, target=target, data=data, host=host)
+        if isinstance(bound, str):
+            raise UserError(
+                f"{request.model} cannot be put through this step: {bound}",
+                hint=f"`hwcore plugins info {step.plugin}` lists what the plugin does.",
+            )
+        plan = Plan(
+            name=f"{request.hook}-{step.plugin}",
+            source=source.digest,
+            target=target,
+            work=bound,
+            run=None,
+            seed=request.seed,
+        )
+        pipeline = held.enter_context(
+            Pipeline(host, cache, reference=source, target=target, data=data)
+        )
+        with (
+            reporter.work(str(bound[0])) as progress,
+            host.listening(show(reporter, progress)),
+        ):
+            executed = pipeline.execute(plan)
+        with output_folder(request.out) as folder:
+            write_output(folder, executed.artifact, source, None)
+        return executed.artifact, executed
+
+
+def _only_plugin(hook: WorkHook, source: Artifact, host: PluginHost) -> str:
+    """The one installed plugin with a row for this; `UserError` when there are none or several."""
+    names = [
+        record.name
+        for record in host.records
+        if record.usable and record.manifest is not None
+        for row in record.manifest.capabilities
+        if row.hook == hook and any(p.format == source.format for p in row.inputs)
+    ]
+    distinct = sorted(set(names))
+    if len(distinct) == 1:
+        return distinct[0]
+    if not distinct:
+        raise UserError(
+            f"no installed plugin can {hook} a {source.format} model",
+            hint="`hwcore plugins list` shows what is installed and why the rest is not usable.",
+        )
+    raise UserError(
+        f"{', '.join(distinct)} can all {hook} a {source.format} model",
+        hint=f"Choose one: --plugin {distinct[0]}.",
+    )
