@@ -1,0 +1,67 @@
+"""The commands put together. Importing this must stay quick: each command imports its work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hwcore._version import __version__
+from hwcore.cli import bench, cache, doctor, optimize, plugins, predict, verbs
+from hwcore.cli.errors import guarded
+from hwcore.cli.settings import Settings
+
+app = typer.Typer(
+    name="hwcore",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hwcore {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog="Example: hwcore optimize ./my-model --data reviews.csv --max-drop 0.01 --out ./fast"
+)
+def hwcore(
+    context: typer.Context,
+    no_plugins: Annotated[
+        bool, typer.Option("--no-plugins", help="Load no plugin at all.")
+    ] = False,
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option("--cache-dir", help="Folder of finished steps. [env: HWCORE_CACHE]"),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks, the plugins' own included.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Make a transformer fast on this machine, with whatever vendors' plugins are installed."""
+    context.obj = Settings(no_plugins=no_plugins, cache_dir=cache_dir, debug=debug)
+
+
+app.command("optimize", epilog=optimize.EXAMPLE)(optimize.optimize)
+app.command("export", epilog=verbs.EXPORT_EXAMPLE)(verbs.export)
+app.command("quantize", epilog=verbs.QUANTIZE_EXAMPLE)(verbs.quantize)
+app.command("compile", epilog=verbs.COMPILE_EXAMPLE)(verbs.compile_)
+app.command("run", epilog=predict.EXAMPLE)(predict.run)
+app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
+app.add_typer(plugins.app, name="plugins")
+app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(cache.app, name="cache")
+
+
+def run() -> None:
+    """Run the command line; errors become one sentence, a hint and an exit code."""
+    guarded(app)

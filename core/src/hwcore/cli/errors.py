@@ -1,0 +1,72 @@
+"""From an exception to one sentence, a hint and an exit code. A traceback only with ``--debug``.
+
+Exit codes: 0 done, 1 unexpected, 2 your input, 3 a plugin, 4 hardware, 5 tolerance,
+6 a damaged artifact, 130 stopped (Ctrl-C).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+STOPPED = 130
+
+
+def guarded(command: Callable[..., object]) -> None:
+    """Run a command and leave with its exit code. Does not return."""
+    try:
+        status = command(standalone_mode=False)
+    except click.exceptions.Abort:
+        _say("stopped", "What was finished is kept: run the same command again to go on.")
+        sys.exit(STOPPED)
+    except KeyboardInterrupt:
+        _say("stopped", "What was finished is kept: run the same command again to go on.")
+        sys.exit(STOPPED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output left; the interpreter must not try to flush to it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        sys.exit(_explain(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    from hwcore.contract import HwcoreError
+
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+        details = getattr(error, "details", None)
+        if details:
+            sys.stderr.write(f"\nIn the plugin:\n{details}\n")
+    if isinstance(error, HwcoreError):
+        _say(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, OSError) and error.filename is not None:
+        _say(f"{error.filename}: {error.strerror}", None)
+        return 2
+    kind = type(error).__name__
+    _say(
+        f"unexpected {kind}: {error}",
+        "This is a bug in hwcore: please report it with the output of the same command "
+        "after `hwcore --debug`.",
+    )
+    return 1
+
+
+def _say(message: str, hint: str | None) -> None:
+    sys.stderr.write(f"hwcore: {' '.join(message.split())}\n")
+    if hint:
+        sys.stderr.write(f"  hint: {' '.join(hint.split())}\n")

@@ -1,0 +1,78 @@
+"""Options that several commands share, and reading ``key=value``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from hwcore.workflows.data import DataRequest
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+ModelArgument = Annotated[
+    str, typer.Argument(help="A folder with a transformers model, an artifact, or a hub id.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")]
+RemoteCode = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run Python code that comes with the model."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Your data: a CSV or JSONL file, or a folder of images."),
+]
+TextColumn = Annotated[
+    str | None, typer.Option(help="Column with the texts; found by its name when left out.")
+]
+LabelColumn = Annotated[
+    str | None, typer.Option(help="Column with the labels; found by its name when left out.")
+]
+MaxLength = Annotated[int | None, typer.Option(min=2, help="Cut texts to so many tokens.")]
+StepOptions = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", metavar="KEY=VALUE", help="An option of the step; repeatable."),
+]
+
+
+def data_request(
+    data: Path | None,
+    text_column: str | None,
+    label_column: str | None,
+    max_length: int | None,
+) -> DataRequest | None:
+    """What was said about the data; ``None`` when there is none."""
+    from hwcore.contract import UserError
+    from hwcore.workflows.data import DataRequest
+
+    if data is None:
+        for name, value in (("--text-column", text_column), ("--label-column", label_column)):
+            if value is not None:
+                raise UserError(f"{name} says something about data, but there is no --data")
+        return None
+    return DataRequest(
+        data, text_column=text_column, label_column=label_column, max_length=max_length
+    )
+
+
+def parse_options(pairs: list[str] | None) -> dict[str, JsonValue]:
+    """``key=value`` pairs; a value that is JSON is taken as JSON, any other as text."""
+    from hwcore.contract import UserError
+
+    options: dict[str, JsonValue] = {}
+    for pair in pairs or []:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise UserError(f"--option {pair!r} is not KEY=VALUE", hint="As in: -o opset=18")
+        try:
+            options[key] = json.loads(text)
+        except json.JSONDecodeError:
+            options[key] = text
+    return options

@@ -1,0 +1,225 @@
+"""Tables for people: what the JSON says, without the numbers nobody reads."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from hwcore.artifacts import CacheEntry
+    from hwcore.host import PluginRecord
+    from hwcore.workflows.bench import BenchRow
+    from hwcore.workflows.doctor import DoctorReport
+    from hwcore.workflows.optimize import Outcome
+    from hwcore.workflows.study import Trial
+
+STATES = {"found": "green", "loaded": "green", "blocked": "yellow"}
+PIPE_WIDTH = 160
+"""Columns where there is no terminal to ask: nothing is cut off in a log."""
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, width=width)
+
+
+def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table
+
+
+def show_study(outcome: Outcome) -> None:
+    """The table of plans, fastest first, the verdict, and where everything is."""
+    study = outcome.study
+    console = _console()
+    measured = [t for t in study.trials if t.speedups and t.quality]
+    failed = [t for t in study.trials if t.state == "failed"]
+    if measured:
+        first = measured[0]
+        metric = first.quality.metric if first.quality else ""
+        rows = first.quality.rows if first.quality else 0
+        batches = [timing.batch for timing in first.timings]
+        titles = [f"{metric}", "drop ≤", "ms", "p99", "speed-up"]
+        titles += [f"rows/s b{batch}" for batch in batches]
+        titles += ["disk MB", "RSS MB", "load s"]
+        table = _table("", "plan", *titles, "", numbers=titles)
+        for trial in sorted(measured, key=lambda t: -t.speedups[0].value):
+            table.add_row(*_row(trial, outcome))
+        console.print(table)
+        console.print(
+            f"[dim]{metric} on {rows} held-out rows; drop ≤: one-sided 95 % bound; ms, p99: "
+            f"{first.timings[0].workload}; {study.environment['threads']} threads on "
+            f"{study.device.name}; measured {study.measured_at}[/]"
+        )
+    if study.tokenize_ms is not None:
+        console.print(f"[dim]tokenizing a text takes {study.tokenize_ms:.2f} ms more[/]")
+    for trial in failed:
+        console.print(f"[red]failed[/]   {trial.plan.name}: {trial.error}")
+    for entry in study.left_out:
+        console.print(f"[yellow]left out[/] {entry.recipe}: {entry.reason}")
+    console.print(f"\n[bold]{study.verdict}[/]")
+    if outcome.out is not None:
+        console.print(f'model    {outcome.out}   (in Python: hwcore.load("{outcome.out}"))')
+    console.print(f"picture  {outcome.picture}\nstudy    {outcome.folder / 'study.json'}")
+
+
+def _row(trial: Trial, outcome: Outcome) -> list[str]:
+    quality, latency, speed = trial.quality, trial.latency, trial.speedups[0]
+    assert quality is not None and latency is not None  # noqa: S101, PT018 - measured
+    best = trial.id == outcome.study.recommended
+    over = not trial.baseline and quality.drop_bound > outcome.study.goal.max_drop
+    note = "recommended" if best else "baseline" if trial.baseline else ""
+    note = note or ("unchecked" if trial.unchecked else "over the tolerance" if over else "")
+    cells = [
+        "[green]★[/]" if best else "•" if trial.id in outcome.front else "",
+        f"[bold]{trial.plan.name}[/]" if best else trial.plan.name,
+        f"{quality.value:.4f}",
+        "" if trial.baseline else f"{quality.drop_bound:.4f}",
+        f"{latency.median_ms:.2f}",
+        f"{latency.p99_ms:.2f}",
+        f"{speed.value:.2f}×",
+        *(f"{timing.throughput:.0f}" for timing in trial.timings),
+        f"{trial.size_bytes / 1e6:.0f}",
+        f"{trial.peak_rss_bytes / 1e6:.0f}",
+        f"{trial.load_seconds:.1f}",
+        f"[dim]{note}[/]",
+    ]
+    return [f"[red]{cell}[/]" if over and cell else cell for cell in cells]
+
+
+def show_bench(rows: Sequence[BenchRow]) -> None:
+    """One row per model and workload."""
+    numbers = ("ms", "p90", "p99", "rows/s", "speed-up", "disk MB", "RSS MB", "load s")
+    table = _table("model", "runs with", "workload", *numbers, numbers=numbers)
+    for row in rows:
+        for timing, speed in zip(row.timings, row.speedups, strict=True):
+            table.add_row(
+                row.model,
+                row.runs_with,
+                timing.workload,
+                f"{timing.median_ms:.3f}",
+                f"{timing.p90_ms:.3f}",
+                f"{timing.p99_ms:.3f}",
+                f"{timing.throughput:.0f}",
+                f"{speed.value:.2f}× [dim]({speed.low:.2f}-{speed.high:.2f})[/]",
+                f"{row.size_bytes / 1e6:.0f}",
+                f"{row.peak_rss_bytes / 1e6:.0f}",
+                f"{row.load_seconds:.1f}",
+            )
+    _console().print(table)
+
+
+def show_plugins(records: Sequence[PluginRecord]) -> None:
+    """One row per plugin, and the reason under those that cannot be used."""
+    console = _console()
+    if not records:
+        console.print(
+            "no plugin is installed; try: "
+            'pip install core-plugin-torch "core-plugin-openvino[build]"',
+            markup=False,
+        )
+        return
+    table = _table("plugin", "distribution", "version", "state", "hooks", "capabilities")
+    for record in records:
+        color = STATES.get(record.state, "red")
+        table.add_row(
+            record.name,
+            record.distribution,
+            record.version,
+            f"[{color}]{record.state}[/]",
+            ", ".join(record.hooks),
+            ", ".join(row.id for row in record.capabilities),
+        )
+    console.print(table)
+    for record in records:
+        if record.reason:
+            console.print(f"{record.name}: {record.reason}", markup=False)
+
+
+def show_plugin(record: PluginRecord) -> None:
+    """Everything a manifest says."""
+    console = _console()
+
+    def line(text: str) -> None:
+        console.print(text, markup=False)
+
+    line(f"{record.name}: {record.distribution} {record.version}, {record.state}")
+    if record.reason:
+        line(record.reason)
+    if record.manifest is None:
+        return
+    manifest = record.manifest
+    line(f"{manifest.summary}\nvendor: {manifest.vendor}; contract {manifest.contract}")
+    versions = record.library_versions()
+    line("libraries: " + ", ".join(f"{n} {versions.get(n, '(none)')}" for n in manifest.libraries))
+    line(f"telemetry: {manifest.telemetry}")
+    for row in manifest.capabilities:
+        takes = ", ".join(dict.fromkeys(pattern.format for pattern in row.inputs))
+        gives = f" → {row.output.format}" if row.output else ""
+        kind = "lossless" if row.lossless else "lossy"
+        line(f"\n{row.hook} {row.id}: {row.summary}\n  {takes}{gives}; {kind}")
+        if row.data is not None:
+            line(f"  needs {row.data.rows} rows of the role {row.data.role}")
+        if row.extra is not None:
+            line(f'  needs pip install "{record.distribution}[{row.extra}]"')
+        for caveat in row.caveats:
+            without = f" (without {' or '.join(caveat.lacks)})" if caveat.lacks else ""
+            line(f"  caveat{without}: {caveat.text}")
+        for name, schema in record.schemas.get(row.id, {}).get("properties", {}).items():
+            line(f"  -o {name}={_default(schema)}  {schema.get('description', '')}".rstrip())
+
+
+def _default(schema: dict[str, Any]) -> str:
+    from json import dumps
+
+    return dumps(schema.get("default"))
+
+
+def show_doctor(report: DoctorReport) -> None:
+    """Machine, instruction sets, plugins, advice."""
+    console = _console()
+    console.print(
+        f"hwcore {report.hwcore}, contract {report.contract}, Python {report.python}, "
+        f"{report.system}"
+    )
+    for device in report.devices:
+        memory = f", {device.memory_bytes / 2**30:.0f} GiB" if device.memory_bytes else ""
+        cores = f", {device.cores} cores" if device.cores else ""
+        console.print(f"\n[bold]{device.id}[/] {device.name}{cores}{memory}")
+    table = _table("", "instruction set", "what it is good for")
+    for feature in report.features:
+        table.add_row("[green]✓[/]" if feature.here else "[dim]-[/]", feature.name, feature.meaning)
+    console.print(table)
+    console.print("\n[bold]plugins[/]")
+    for plugin in report.plugins:
+        color = STATES.get(plugin.state, "red")
+        libraries = ", ".join(f"{name} {version}" for name, version in plugin.libraries.items())
+        console.print(
+            f"[{color}]{plugin.state:<12}[/] {plugin.name} {plugin.version} [dim]{libraries}[/]"
+        )
+    console.print("\n[bold]what would help[/]")
+    for advice in report.advice or ("Nothing is missing.",):
+        console.print(f"• {advice}", markup=False)
+
+
+def show_cache(root: Path, entries: Sequence[CacheEntry]) -> None:
+    """One row per entry, and the sum."""
+    console = _console()
+    table = _table("kind", "key", "MB", "unused days", "what", numbers=("MB", "unused days"))
+    for entry in entries:
+        days = max(0.0, time.time() - entry.used) / 86400
+        table.add_row(
+            entry.kind, entry.key[:12], f"{entry.size_bytes / 1e6:.1f}", f"{days:.1f}", entry.what
+        )
+    if entries:
+        console.print(table)
+    total = sum(entry.size_bytes for entry in entries)
+    console.print(f"{root}: {len(entries)} entries, {total / 1e6:.1f} MB", markup=False)
