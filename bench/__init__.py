@@ -1,0 +1,1 @@
+"""The numbers this project promises, behind ``make bench``."""
