@@ -171,7 +171,7 @@ def _size(folder: Path) -> int:
 def _describe(folder: Path) -> str:
     """A few words for a listing; never fails, a listing must show damaged entries too."""
     if folder.parent.name != "steps":
-        return folder.parent.name.removesuffix("s")
+        return {"datasets": "rows of a file of yours", "studies": "a study"}[folder.parent.name]
     try:
         manifest = read_artifact(folder).manifest
     except (ArtifactCorrupt, UserError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +39,7 @@ def hwcore(
     ] = False,
     cache_dir: Annotated[
         Path | None,
-        typer.Option("--cache-dir", help="Folder of finished steps. [env: HWCORE_CACHE]"),
+        typer.Option("--cache-dir", help="Folder of finished steps; HWCORE_CACHE sets it, too."),
     ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks, the plugins' own included.")
@@ -51,14 +53,21 @@ def hwcore(
     context.obj = Settings(no_plugins=no_plugins, cache_dir=cache_dir, debug=debug)
 
 
-app.command("optimize", epilog=optimize.EXAMPLE)(optimize.optimize)
-app.command("export", epilog=verbs.EXPORT_EXAMPLE)(verbs.export)
-app.command("quantize", epilog=verbs.QUANTIZE_EXAMPLE)(verbs.quantize)
-app.command("compile", epilog=verbs.COMPILE_EXAMPLE)(verbs.compile_)
-app.command("run", epilog=predict.EXAMPLE)(predict.run)
-app.command("bench", epilog=bench.EXAMPLE)(bench.bench)
+def _add(name: str, command: Callable[..., None], example: str) -> None:
+    """Add a command; its docstring's paragraphs are wrapped by the terminal, not by us."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(name, help=text, epilog=example)(command)
+
+
+_add("optimize", optimize.optimize, optimize.EXAMPLE)
+_add("export", verbs.export, verbs.EXPORT_EXAMPLE)
+_add("quantize", verbs.quantize, verbs.QUANTIZE_EXAMPLE)
+_add("compile", verbs.compile_, verbs.COMPILE_EXAMPLE)
+_add("run", predict.run, predict.EXAMPLE)
+_add("bench", bench.bench, bench.EXAMPLE)
 app.add_typer(plugins.app, name="plugins")
-app.command("doctor", epilog=doctor.EXAMPLE)(doctor.doctor)
+_add("doctor", doctor.doctor, doctor.EXAMPLE)
 app.add_typer(cache.app, name="cache")
 
 

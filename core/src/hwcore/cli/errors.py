@@ -9,29 +9,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
-import click
-
-if TYPE_CHECKING:
-    pass
+import typer
 
 STOPPED = 130
+
+USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""The root of what is wrong with a command line: typer's own copy of click has it, or click."""
 
 
 def guarded(command: Callable[..., object]) -> None:
     """Run a command and leave with its exit code. Does not return."""
     try:
         status = command(standalone_mode=False)
-    except click.exceptions.Abort:
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
         _say("stopped", "What was finished is kept: run the same command again to go on.")
         sys.exit(STOPPED)
-    except KeyboardInterrupt:
-        _say("stopped", "What was finished is kept: run the same command again to go on.")
-        sys.exit(STOPPED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output left; the interpreter must not try to flush to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,8 +46,13 @@ def _explain(error: Exception) -> int:
         details = getattr(error, "details", None)
         if details:
             sys.stderr.write(f"\nIn the plugin:\n{details}\n")
+    if isinstance(error, USAGE):
+        context = getattr(error, "ctx", None)
+        program = context.command_path if context is not None else "hwcore"
+        _say(error.format_message(), f"`{program} --help` lists what there is.")
+        return 2
     if isinstance(error, HwcoreError):
-        _say(error.message, error.hint)
+        _say(str(error), error.hint)
         return error.exit_code
     if isinstance(error, OSError) and error.filename is not None:
         _say(f"{error.filename}: {error.strerror}", None)

@@ -30,7 +30,6 @@ def workloads(
     *,
     batch_sizes: Sequence[int] = (1, 8),
     length: int | None = None,
-    role: Role = "tune",
     seed: int = 0,
 ) -> list[Workload]:
     """One workload per batch size.
@@ -38,10 +37,11 @@ def workloads(
     Lengths are the data's own, in its order, or ``length`` for all; without data, made-up
     inputs of `DEFAULT_LENGTH`. Models without a symbolic dimension but the batch have none.
     """
+    role = drawn_role(data)
     stretches = any(dim.name != "batch" for dim in signature.dims)
     made: list[Workload] = []
     for batch in batch_sizes:
-        if data is not None and data.count(role) and not (length and stretches):
+        if data is not None and role is not None and not (length and stretches):
             found = batches(data, role, batch_size=batch, limit=DRAWN * batch, signature=signature)
             # A last batch of fewer rows would be timed as if it were whole.
             whole = [b.inputs for b in found if len(b.rows) == batch]
@@ -56,6 +56,12 @@ def workloads(
             full = _unpadded(example_inputs(signature, sizes, seed=seed))
             made.append(Workload(_name(batch, size if stretches else 0), batch, size, (full,)))
     return made
+
+
+def drawn_role(data: Dataset | None) -> Role | None:
+    """Where inputs to time are drawn from: rows that judge nothing, where there are any."""
+    roles: tuple[Role, ...] = ("tune", "calibration", "test")
+    return next((role for role in roles if data is not None and data.count(role)), None)
 
 
 def _name(batch: int, length: int) -> str:

@@ -11,7 +11,7 @@ from hwcore.host import PluginHost, missing_requirements
 EXPLAINED = {
     "x86_64": {
         "avx2": "256-bit vectors: the least that every engine's fast kernels want",
-        "avx512": "512-bit vectors: fp32 up to twice as fast as AVX2",
+        "avx512f": "512-bit vectors: fp32 up to twice as fast as AVX2",
         "avx512_vnni": "int8 dot products on 512-bit vectors: what makes int8 pay",
         "avx_vnni": "int8 dot products on 256-bit vectors",
         "avx512_bf16": "bfloat16 dot products: bf16 up to twice as fast as fp32",

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hwcore.workflows.study import StudyFile, Trial
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
 PICTURE = "pareto.png"
 INK, MUTED, FRONT, BEST, BAD = "#1f2933", "#7b8794", "#2563eb", "#15803d", "#b91c1c"
+PLACES = [(0, 11), (0, -19), (0, 24), (0, -32), (0, 37), (0, -45), (0, 50), (0, -58)]
+"""Where a label may stand, in points from its mark."""
 
 
 def draw(study: StudyFile, front: tuple[str, ...], path: Path) -> None:
@@ -32,7 +40,6 @@ def draw(study: StudyFile, front: tuple[str, ...], path: Path) -> None:
     axes.axhline(limit, color=BAD, linestyle=":", linewidth=1.2, label="tolerance")
     for trial in trials:
         _mark(axes, trial, study)
-    _label(axes, trials)
     metric = trials[0].quality.metric if trials[0].quality else "quality"
     where = trials[0].timings[0].workload if trials[0].timings else ""
     axes.set_xlabel(f"speed-up over {trials[0].plan.name} ({where})")
@@ -44,12 +51,14 @@ def draw(study: StudyFile, front: tuple[str, ...], path: Path) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.legend(frameon=False, loc="best")
+    figure.canvas.draw()  # fixes the layout, which label boxes are measured in
+    _label(figure, axes, trials)
     temporary = path.with_name(f".{path.name}")
     figure.savefig(temporary, format="png")
     temporary.replace(path)
 
 
-def _mark(axes: object, trial: Trial, study: StudyFile) -> None:
+def _mark(axes: Axes, trial: Trial, study: StudyFile) -> None:
     quality = trial.quality
     if quality is None:
         return
@@ -59,7 +68,7 @@ def _mark(axes: object, trial: Trial, study: StudyFile) -> None:
     speed = trial.speedups[0]
     # The bar reaches down to the worst quality that the rows do not rule out.
     below = max(quality.drop_bound - quality.drop, 0.0)
-    axes.errorbar(  # type: ignore[attr-defined]
+    axes.errorbar(
         speed.value, quality.value,
         xerr=[[max(speed.value - speed.low, 0)], [max(speed.high - speed.value, 0)]],
         yerr=[[0.0 if trial.baseline else below], [0.0]],
@@ -68,17 +77,23 @@ def _mark(axes: object, trial: Trial, study: StudyFile) -> None:
     )  # fmt: skip
 
 
-def _label(axes: object, trials: list[Trial]) -> None:
-    """Names beside the points, alternately above and below where points are close."""
-    ordered = sorted(trials, key=lambda t: t.speedups[0].value)
-    for place, trial in enumerate(ordered):
-        axes.annotate(  # type: ignore[attr-defined]
-            trial.plan.name,
-            (trial.speedups[0].value, _value(trial)),
-            textcoords="offset points",
-            xytext=(0, 11 if place % 2 == 0 else -19),
-            ha="center", fontsize=8.5, color=INK,
-        )  # fmt: skip
+def _label(figure: Figure, axes: Axes, trials: list[Trial]) -> None:
+    """Names beside the points, each in the first place around its point that is still free."""
+    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    taken: list[Bbox] = []
+    for trial in sorted(trials, key=lambda t: -t.speedups[0].value):
+        for place in PLACES:
+            label = axes.annotate(
+                trial.plan.name,
+                (trial.speedups[0].value, _value(trial)),
+                textcoords="offset points", xytext=place, ha="center", fontsize=8.5, color=INK,
+            )  # fmt: skip
+            box = label.get_window_extent(renderer)
+            if not any(box.overlaps(other) for other in taken):
+                break
+            if place != PLACES[-1]:
+                label.remove()
+        taken.append(box)
 
 
 def _value(trial: Trial) -> float:

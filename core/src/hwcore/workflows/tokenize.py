@@ -8,6 +8,7 @@ import numpy as np
 
 from hwcore.contract import Artifact, Dataset
 from hwcore.data import batches
+from hwcore.measure.workload import drawn_role
 
 TEXTS = 64
 PASSES = 5
@@ -18,12 +19,13 @@ def tokenize_ms(source: Artifact, data: Dataset | None) -> float | None:
 
     A dataset holds token ids, so the texts timed are those ids read back as words.
     """
-    if data is None or "input_ids" not in data.info.columns:
+    role = drawn_role(data)
+    if data is None or role is None or "input_ids" not in data.info.columns:
         return None
     from hwcore.transformers import load_tokenizer
 
     tokenizer = load_tokenizer(source.root, source.component().signature)
-    rows = batches(data, "tune", batch_size=1, limit=TEXTS)
+    rows = batches(data, role, batch_size=1, limit=TEXTS)
     texts = [tokenizer.decode(batch.inputs["input_ids"][0]) for batch in rows]
     if not texts:
         return None
