@@ -22,13 +22,14 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from hwcore.artifacts.store import MANIFEST, fsync_folder, read_artifact
+from hwcore.artifacts.store import fsync_folder, fsync_tree, read_artifact
 from hwcore.contract import Artifact, ArtifactCorrupt, UserError
 
 NEW_S = 60
 """A workspace younger than this may belong to a program that has not locked it yet."""
 
-KINDS = ("steps", "datasets", "studies")
+KINDS = {"steps": "step", "datasets": "rows of a file of yours", "studies": "a study"}
+"""Folders of finished things, and what a listing calls one of them."""
 
 
 def default_cache_root() -> Path:
@@ -58,6 +59,8 @@ class Cache:
         try:
             for name in (*KINDS, "tmp", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            # What was used before may have become read-only since.
+            Path(tempfile.mkdtemp(dir=self.root / "tmp")).rmdir()
         except OSError as error:
             raise UserError(
                 f"the cache folder {self.root} cannot be written: {error.strerror}",
@@ -74,11 +77,11 @@ class Cache:
         A damaged one is removed: it can be made again, and must never be used.
         """
         folder = self.path("steps", key)
-        if not (folder / MANIFEST).exists():
+        if not folder.exists():
             return None
         try:
             found = read_artifact(folder)
-        except ArtifactCorrupt:
+        except (ArtifactCorrupt, UserError):
             self.discard("steps", key)
             return None
         os.utime(folder)
@@ -106,6 +109,7 @@ class Cache:
     def commit(self, work: Path, kind: str, key: str) -> Path:
         """Move a finished workspace into place. The first of two that finish wins."""
         final = self.path(kind, key)
+        fsync_tree(work)
         try:
             work.rename(final)
         except OSError:
@@ -119,17 +123,18 @@ class Cache:
         grave = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
         try:
             self.path(kind, key).rename(grave / "work")
+        except FileNotFoundError:
+            return  # another program was faster
         finally:
             shutil.rmtree(grave, ignore_errors=True)
 
     def entries(self) -> list[CacheEntry]:
         """Everything finished, the longest unused first."""
         found = [
-            CacheEntry(
-                kind, folder.name, folder, _size(folder), folder.stat().st_mtime, _describe(folder)
-            )
+            entry
             for kind in KINDS
             for folder in (self.root / kind).iterdir()
+            if (entry := _entry(kind, folder)) is not None
         ]
         return sorted(found, key=lambda entry: entry.used)
 
@@ -155,23 +160,32 @@ class Cache:
 
     def _sweep(self) -> None:
         for home in (self.root / "tmp").iterdir():
-            if time.time() - home.stat().st_mtime < NEW_S:
-                continue
             try:
+                if time.time() - home.stat().st_mtime < NEW_S:
+                    continue
                 with FileLock(home / "owner.lock", timeout=0):
                     shutil.rmtree(home, ignore_errors=True)
-            except Timeout:
+            except (Timeout, FileNotFoundError):  # its owner is at work, or has just finished
                 continue
+
+
+def _entry(kind: str, folder: Path) -> CacheEntry | None:
+    """What a listing says of a folder; ``None`` when another program has just removed it."""
+    try:
+        used = folder.stat().st_mtime
+        return CacheEntry(kind, folder.name, folder, _size(folder), used, _describe(kind, folder))
+    except FileNotFoundError:
+        return None
 
 
 def _size(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _describe(folder: Path) -> str:
-    """A few words for a listing; never fails, a listing must show damaged entries too."""
-    if folder.parent.name != "steps":
-        return {"datasets": "rows of a file of yours", "studies": "a study"}[folder.parent.name]
+def _describe(kind: str, folder: Path) -> str:
+    """A few words for a listing, which must show damaged entries too."""
+    if kind != "steps":
+        return KINDS[kind]
     try:
         manifest = read_artifact(folder).manifest
     except (ArtifactCorrupt, UserError) as error:

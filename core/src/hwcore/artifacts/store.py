@@ -15,10 +15,15 @@ from hwcore.contract import (
     ArtifactManifest,
     Draft,
     LineageStep,
+    PluginError,
     UserError,
 )
 
 MANIFEST = "artifact.json"
+CHECK = "check.json"
+RESERVED = (MANIFEST, CHECK)
+"""Files beside a step's own: the manifest, and what was checked of it."""
+
 MAX_MANIFEST_BYTES = 64 << 20
 """Bound on what is read into memory before anything is known of a folder."""
 
@@ -46,15 +51,18 @@ def write_atomic(path: Path, content: bytes) -> None:
 def seal(folder: Path, draft: Draft, source: Artifact, step: LineageStep) -> Artifact:
     """Make an artifact of the files that a hook has put into ``folder``.
 
-    Components and facts that the draft leaves out are the source's. Every file and the
-    folder itself are on disk when this returns.
+    Components and facts that the draft leaves out are the source's. Every file is on disk
+    when this returns. Raises `PluginError` for files that an artifact cannot be made of.
     """
     names: list[str] = []
     for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            raise ArtifactCorrupt(f"{path.relative_to(folder)}: a plugin left a symbolic link")
+            raise PluginError(f"it left a symbolic link, {name}")
+        if name in RESERVED:
+            raise PluginError(f"it wrote {name}, which is the core's to write")
         if path.is_file():
-            names.append(path.relative_to(folder).as_posix())
+            names.append(name)
             _fsync(path)
     manifest = ArtifactManifest(
         format=draft.format,
@@ -67,7 +75,7 @@ def seal(folder: Path, draft: Draft, source: Artifact, step: LineageStep) -> Art
     )
     for name, component in manifest.components.items():
         if component.file is not None and component.file not in manifest.files:
-            raise ArtifactCorrupt(f"component {name!r} names {component.file}, which is not there")
+            raise PluginError(f"its component {name!r} names {component.file}, which is not there")
     return write_artifact(folder, manifest)
 
 
@@ -88,12 +96,12 @@ def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
             f"{path} is not an artifact: it has no {MANIFEST}",
             hint="Name a folder that hwcore wrote, such as the --out of `hwcore optimize`.",
         ) from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
     try:
         manifest = ArtifactManifest.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ArtifactCorrupt(f"{file}: {where}: {first['msg']}") from None
+        raise ArtifactCorrupt(f"{file}: {first_problem(error)}") from None
     if manifest_digest(manifest) != manifest.digest:
         raise ArtifactCorrupt(
             f"{file} was edited: its digest does not match its content",
@@ -102,6 +110,13 @@ def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
     artifact = Artifact(path=path.absolute(), manifest=manifest)
     _check_files(artifact, verify)
     return artifact
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where and what the first thing wrong with a JSON file is, in a few words."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 def _check_files(artifact: Artifact, verify: bool) -> None:
@@ -152,11 +167,24 @@ def copy_artifact(artifact: Artifact, folder: Path) -> Artifact:
 
 
 def link_or_copy(source: Path, destination: Path) -> None:
-    """Hard-link a file, or copy it where links cannot go (another file system)."""
+    """Hard-link a file, or copy it where links cannot go (another file system).
+
+    Raises `FileExistsError` if ``destination`` is there: it may be a link to something kept.
+    """
     try:
         destination.hardlink_to(source)
+    except FileExistsError:
+        raise
     except OSError:
         shutil.copyfile(source, destination)
+
+
+def fsync_tree(folder: Path) -> None:
+    """Make ``folder`` and those in it last, which is what holds their files' names."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            fsync_folder(path)
+    fsync_folder(folder)
 
 
 def fsync_folder(folder: Path) -> None:

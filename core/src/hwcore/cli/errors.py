@@ -49,7 +49,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, USAGE):
         context = getattr(error, "ctx", None)
         program = context.command_path if context is not None else "hwcore"
-        _say(error.format_message(), f"`{program} --help` lists what there is.")
+        message = error.format_message()
+        if message:  # a group that was called bare has shown its help, and has nothing to add
+            _say(message, f"`{program} --help` lists what there is.")
         return 2
     if isinstance(error, HwcoreError):
         _say(str(error), error.hint)

@@ -53,8 +53,8 @@ def optimize(
     seed: o.Seed = 0,
     revision: o.Revision = None,
     trust_remote_code: o.RemoteCode = False,
-    measure_again: Annotated[
-        bool, typer.Option("--measure-again", help="Time all plans anew.")
+    again: Annotated[
+        bool, typer.Option("--again", help="Retry plans that failed, and time all of them anew.")
     ] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -85,7 +85,7 @@ def optimize(
         recipes=tuple(recipe or ()),
         revision=revision,
         trust_remote_code=trust_remote_code,
-        measure_again=measure_again,
+        again=again,
     )
     with settings.host(threads=threads, seconds=step_seconds) as host:
         outcome = run(request, host, settings.cache(), reporter=reporter(quiet=quiet))

@@ -55,7 +55,10 @@ def data_request(
     if data is None:
         for name, value in (("--text-column", text_column), ("--label-column", label_column)):
             if value is not None:
-                raise UserError(f"{name} says something about data, but there is no --data")
+                raise UserError(
+                    f"{name} says something about data, but there is no --data",
+                    hint=f"Name the file with --data, or leave {name} out.",
+                )
         return None
     return DataRequest(
         data, text_column=text_column, label_column=label_column, max_length=max_length

@@ -15,7 +15,7 @@ from hwcore.contract.traits import Traits
 
 def _inside(name: str) -> str:
     path = PurePosixPath(name)
-    plain = name == str(path) and "\\" not in name and ":" not in name
+    plain = name == str(path) and not set(name) & {"\\", ":", "\0"}
     if not plain or path.is_absolute() or ".." in path.parts or name in ("", "."):
         raise ValueError(f"file name {name!r} leaves the artifact's folder")
     return name

@@ -26,4 +26,5 @@ Options = dict[str, JsonValue]
 class Value(BaseModel):
     """A frozen value that survives a process boundary as JSON and knows nothing of I/O."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # JSON writes a number that is not finite as null: what comes back would be another value.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

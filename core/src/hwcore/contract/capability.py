@@ -56,7 +56,7 @@ class Capability(Value):
     """Hooks, or ``plugin/capability``, that the source must not have been through."""
     tasks: tuple[str, ...] = ()
     """Tasks it works for; empty means any."""
-    targets: tuple[TargetNeed, ...] = (TargetNeed(),)
+    targets: tuple[TargetNeed, ...] = Field(default=(TargetNeed(),), min_length=1)
     """Hardware it works on: any one of these."""
     data: DataNeed | None = None
     lossless: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 
 from pydantic import Field
 
@@ -52,7 +51,7 @@ class Target(Value):
         """True when the target has any of ``features``."""
         return any(feature in self.features for feature in features)
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """16 hex digits over kind, vendor and features: what compiled code depends on.
 

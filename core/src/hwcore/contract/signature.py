@@ -32,6 +32,11 @@ class Dim(Value):
     def _ordered(self) -> Self:
         if self.max is not None and self.max < self.min:
             raise ValueError(f"dimension {self.name}: max {self.max} is below min {self.min}")
+        if self.max is not None and self.max // self.multiple_of * self.multiple_of < self.min:
+            raise ValueError(
+                f"dimension {self.name}: no multiple of {self.multiple_of} "
+                f"from {self.min} to {self.max}"
+            )
         return self
 
 
@@ -94,7 +99,10 @@ class Signature(Value):
 
     def dim(self, name: str) -> Dim:
         """The declared dimension of that name; `KeyError` if there is none."""
-        return next(dim for dim in self.dims if dim.name == name)
+        for dim in self.dims:
+            if dim.name == name:
+                return dim
+        raise KeyError(name)
 
     def bind(self, arrays: Mapping[str, ArrayLike]) -> dict[str, int]:
         """Check named inputs; give the size of each symbolic dimension.

@@ -23,6 +23,11 @@ class Answers(NamedTuple):
         return all(row.ndim == 1 for row in self.outputs)
 
     @property
+    def finite(self) -> bool:
+        """True when every number is one."""
+        return all(bool(np.isfinite(row).all()) for row in self.outputs)
+
+    @property
     def stacked(self) -> Array:
         """float32 ``[rows, classes]`` of flat answers."""
         return np.stack(self.outputs).astype(np.float32)
@@ -48,7 +53,8 @@ def save_answers(path: Path, key: str, found: Answers) -> None:
 def load_answers(path: Path, key: str) -> Answers | None:
     """Answers saved under ``key``; ``None`` if there are none, others, or half of them."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves a damaged file open when it opens it by itself.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             if str(stored["key"]) != key:
                 return None
             rows = np.split(stored["values"], stored["ends"][:-1])

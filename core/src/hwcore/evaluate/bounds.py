@@ -16,6 +16,8 @@ from hwcore.contract import Array
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+MIN_ROWS = 5
+"""With fewer rows the bound of a mean is not computed: the expansion used is too far off."""
 
 
 def paired_bound(lost: int, gained: int, rows: int, *, confidence: float = CONFIDENCE) -> float:
@@ -66,10 +68,10 @@ def mean_bound(drops: Array, *, confidence: float = CONFIDENCE) -> float:
     """Upper bound of the mean of per-row drops, float ``[rows]``, by Student's t.
 
     The quantile is the expansion of Abramowitz and Stegun, Handbook of Mathematical Functions,
-    26.7.5, good to 1 % from five rows on. One row has no bound: gives infinity.
+    26.7.5, good to 1 % from five rows on. Fewer rows have no bound: gives infinity.
     """
     rows = len(drops)
-    if rows < 2:
+    if rows < MIN_ROWS:
         return math.inf
     z = NormalDist().inv_cdf(confidence)
     nu = rows - 1
@@ -88,7 +90,7 @@ def resampled_bound(
 
     ``drop(index)`` computes it over the rows of ``index``, int64 ``[rows]``. The percentile
     method of B. Efron, "Bootstrap methods: another look at the jackknife", Annals of
-    Statistics 7 (1979), never below the bound of a change in a single row.
+    Statistics 7 (1979), never below the bound that so many unchanged rows have.
     """
     random = np.random.default_rng(seed)
     drops = [drop(random.integers(0, rows, rows)) for _ in range(RESAMPLES)]

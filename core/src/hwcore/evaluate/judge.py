@@ -6,13 +6,27 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from hwcore.contract import Array, Arrays, Dataset, Metric, Role, Runner, Value
-from hwcore.data import batches, compute, correct, example_inputs
+from hwcore.contract import (
+    Array,
+    Arrays,
+    Dataset,
+    Metric,
+    PluginError,
+    Role,
+    Runner,
+    Signature,
+    Value,
+)
+from hwcore.data import Batch, batches, compute, correct, example_inputs
+from hwcore.data.shapes import near
 from hwcore.evaluate.answers import Answers
 from hwcore.evaluate.bounds import mean_bound, paired_bound, resampled_bound
 
 MADE_UP_ROWS = 32
 """Rows of made-up inputs, where the user gave no data at all."""
+
+MOST_COSINE_DROP = 2.0
+"""From a cosine of 1 to one of -1: what has no other bound has this one."""
 
 
 class Quality(Value):
@@ -51,30 +65,28 @@ def answers(
     name = runner.signature.outputs[0].name
     total = MADE_UP_ROWS if data is None else data.count(role)
     total = min(total, limit) if limit is not None else total
-    for inputs, some_labels in _inputs(runner, data, role, limit, batch_size):
-        result = np.asarray(runner(inputs, [name])[name])
-        outputs += _rows(result, inputs)
-        if some_labels is not None:
-            labels.append(some_labels)
+    if data is None:
+        found = _made_up(runner.signature, total)
+    else:
+        found = batches(data, role, batch_size=batch_size, limit=total, signature=runner.signature)
+    for batch in found:
+        result = np.asarray(runner(batch.inputs, [name])[name])
+        # A model of a fixed batch size was given rows that only fill it up.
+        outputs += _rows(result, batch.inputs)[: len(batch.rows)]
+        if batch.labels is not None:
+            labels.append(batch.labels)
         if progress is not None:
-            progress(len(outputs) / max(total, 1))
+            progress(len(outputs) / total)
     return Answers(outputs, np.concatenate(labels) if labels else None)
 
 
-def _inputs(
-    runner: Runner, data: Dataset | None, role: Role, limit: int | None, batch_size: int
-) -> Iterator[tuple[Arrays, Array | None]]:
-    signature = runner.signature
-    if data is not None:
-        for batch in batches(data, role, batch_size=batch_size, limit=limit, signature=signature):
-            yield batch.inputs, batch.labels
-        return
-    for row in range(MADE_UP_ROWS):
+def _made_up(signature: Signature, rows: int) -> Iterator[Batch]:
+    """One row at a time, each of another length."""
+    for row in range(rows):
         sizes = {
-            dim.name: 1 if dim.name == "batch" else min(dim.max or 128, 8 + 4 * row)
-            for dim in signature.dims
+            dim.name: near(dim, 1 if dim.name == "batch" else 8 + 4 * row) for dim in signature.dims
         }
-        yield example_inputs(signature, sizes, seed=row), None
+        yield Batch(example_inputs(signature, sizes, seed=row), None, np.array([row]))
 
 
 def _rows(result: Array, inputs: Arrays) -> list[Array]:
@@ -86,27 +98,32 @@ def _rows(result: Array, inputs: Arrays) -> list[Array]:
 
 
 def judge(candidate: Answers, reference: Answers, metric: Metric | None) -> Quality:
-    """Compare paired rows: with labels by the metric, without by agreement with the reference."""
-    cosines = np.array(
-        [_cosine(a, b) for a, b in zip(reference.outputs, candidate.outputs, strict=True)]
-    )
-    errors = (
-        float(np.abs(a.astype(np.float64) - b).max())
-        for a, b in zip(reference.outputs, candidate.outputs, strict=True)
-    )
-    rows = len(cosines)
-    finite = all(np.isfinite(row).all() for row in candidate.outputs)
+    """Compare paired rows: with labels by the metric, without by agreement with the reference.
+
+    Raises `PluginError` when the answers are not of the reference's shapes.
+    """
+    _check_paired(candidate, reference)
+    rows = len(reference.outputs)
+    if not (candidate.finite and reference.finite):
+        # NaN compares as neither right nor wrong; a model that says it is wrong everywhere.
+        return Quality(
+            metric=metric.name if metric else "agreement",
+            value=0.0,
+            reference=1.0,
+            drop=1.0,
+            drop_bound=1.0,
+            rows=rows,
+            cosine=0.0,
+            max_error=float(np.finfo(np.float64).max),
+            changed=rows,
+        )
+    pairs = list(zip(reference.outputs, candidate.outputs, strict=True))
+    cosines = np.array([_cosine(a, b) for a, b in pairs])
     shared = {
         "rows": rows,
-        "cosine": float(cosines.mean()) if finite else 0.0,
-        "max_error": max(errors) if finite else float(np.finfo(np.float64).max),
+        "cosine": float(cosines.mean()),
+        "max_error": max(float(np.abs(a.astype(np.float64) - b).max()) for a, b in pairs),
     }
-    if not finite:
-        # NaN compares as neither right nor wrong; a model that says it is wrong everywhere.
-        name = metric.name if metric else "agreement"
-        return Quality(
-            metric=name, value=0.0, reference=1.0, drop=1.0, drop_bound=1.0, changed=rows, **shared
-        )
     if not reference.flat:
         drops = 1 - cosines
         drop = float(drops.mean())
@@ -115,7 +132,7 @@ def judge(candidate: Answers, reference: Answers, metric: Metric | None) -> Qual
             value=1 - drop,
             reference=1.0,
             drop=drop,
-            drop_bound=mean_bound(drops),
+            drop_bound=min(mean_bound(drops), MOST_COSINE_DROP),
             **shared,
         )
     before, after = reference.stacked, candidate.stacked
@@ -158,6 +175,18 @@ def judge(candidate: Answers, reference: Answers, metric: Metric | None) -> Qual
         changed=changed,
         **shared,
     )
+
+
+def _check_paired(candidate: Answers, reference: Answers) -> None:
+    if len(candidate.outputs) != len(reference.outputs):
+        raise PluginError(
+            f"it gave {len(candidate.outputs)} answers, its reference {len(reference.outputs)}"
+        )
+    for mine, theirs in zip(candidate.outputs, reference.outputs, strict=True):
+        if mine.shape != theirs.shape:
+            raise PluginError(
+                f"it gave answers of shape {mine.shape}, its reference {theirs.shape}"
+            )
 
 
 def _cosine(a: Array, b: Array) -> float:

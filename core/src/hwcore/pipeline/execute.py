@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 from pydantic import JsonValue
 
 from hwcore.artifacts import Cache, read_artifact, seal, sha256_json
-from hwcore.artifacts.store import write_atomic
+from hwcore.artifacts.store import CHECK, write_atomic
 from hwcore.contract import (
     CONTRACT_VERSION,
     Artifact,
@@ -32,7 +32,6 @@ from hwcore.host import LoadedModel, PluginHost
 from hwcore.pipeline.checks import Check, check_lossless, check_lossy, check_signature
 from hwcore.pipeline.planning import runner_for
 
-CHECK = "check.json"
 FULL_DISK_BYTES = 1 << 20
 """Less than this left on the cache's disk means that a failure was about space."""
 

@@ -25,10 +25,16 @@ def read_recipe(path: Path) -> Recipe:
             raise UserError(f"{path} is larger than 1 MiB, which no recipe is")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"recipe {path} cannot be read: {error.strerror}") from error
+        raise UserError(
+            f"recipe {path} cannot be read: {error.strerror}",
+            hint="Name a YAML file, or a recipe that a plugin brings.",
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = " ".join(str(error).split())
-        raise UserError(f"recipe {path} is not YAML: {where}") from error
+        raise UserError(
+            f"recipe {path} is not YAML: {where}",
+            hint="A result's recipe.yaml shows how one looks.",
+        ) from error
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -41,7 +47,10 @@ def read_recipe(path: Path) -> Recipe:
             hint = f"Did you mean {near[0]!r}? Known keys: {', '.join(model.model_fields)}."
             raise UserError(f"recipe {path}: unknown key {key!r}", hint=hint) from None
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"recipe {path}: {key}: {message}") from None
+        raise UserError(
+            f"recipe {path}: {key}: {message}",
+            hint="A result's recipe.yaml shows how one looks.",
+        ) from None
 
 
 def write_recipe(recipe: Recipe) -> str:

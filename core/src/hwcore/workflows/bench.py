@@ -54,7 +54,10 @@ def bench(
             if _inputs(artifact.component().signature.inputs) != _inputs(
                 artifacts[0].component().signature.inputs
             ):
-                raise UserError(f"{name} takes other inputs than {names[0]}")
+                raise UserError(
+                    f"{name} takes other inputs than {names[0]}",
+                    hint="Compare models of one kind: the same inputs have to suit all of them.",
+                )
             step = run_step_of(Path(artifact.path)) or runner_for(artifact, target, host)
             if step is None:
                 raise HardwareUnavailable(

@@ -62,10 +62,14 @@ class Trials:
             return self._source
         return read_artifact(Path(trial.artifact_path))
 
-    def build(self) -> None:
-        """Execute the work steps of every trial that has not got its artifact yet."""
+    def build(self, *, again: bool) -> None:
+        """Execute the work steps of every trial that has not got its artifact yet.
+
+        A plan that failed is left alone, unless it is to be tried ``again``.
+        """
         for trial in self._study.file.trials:
-            if trial.state != "planned" and self._is_there(trial):
+            failed = trial.state == "failed"
+            if (failed and not again) or (not failed and self._is_there(trial)):
                 continue
             with self._attempt(trial, f"build {trial.plan.name}") as (_, warnings):
                 executed = self._pipeline.execute(trial.plan)
@@ -84,9 +88,9 @@ class Trials:
                 self._study.put(trial.model_copy(update=update))
 
     def _is_there(self, trial: Trial) -> bool:
-        """False when the cache was pruned since: then the steps are run again."""
-        if trial.state == "failed":
-            return True
+        """False when it was never made, or the cache was pruned since."""
+        if trial.state == "planned":
+            return False
         try:
             return self.artifact(trial).digest == trial.artifact
         except HwcoreError:

@@ -1,0 +1,86 @@
+"""Which rows go into which role: drawn at random, no content in two roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hwcore.contract import Role, UserError
+from hwcore.data.material import Material
+
+DEFAULT_ROWS: dict[Role, int] = {"test": 2000, "tune": 500, "calibration": 128}
+"""Most rows of each role when the user asks for none in particular."""
+
+ORDER: tuple[Role, ...] = ("test", "tune", "calibration", "train")
+"""Roles are filled in this order, so that test rows stay when other counts change."""
+
+LEAST = 5
+CHUNK = 256
+
+
+def choose(material: Material, rows: Mapping[Role, int] | None, seed: int) -> dict[Role, list[int]]:
+    """Draw the rows of each role.
+
+    By default there are as many as `DEFAULT_ROWS`, or of a smaller file a fifth for tune, a
+    fifth for calibration and the rest for test. Without labels there is no tune role, which
+    has no use then. Raises `UserError` if there are too few distinct rows.
+    """
+    labelled = material.labels is not None
+    wanted = DEFAULT_ROWS if rows is None else _checked(rows)
+    wanted = {role: wanted[role] for role in ORDER if wanted.get(role)}
+    if rows is None and not labelled:
+        del wanted["tune"]
+    drawn = _distinct(material, sum(wanted.values()), seed)
+    if rows is None:
+        wanted = _shrink(material, wanted, len(drawn))
+    elif len(drawn) < sum(wanted.values()):
+        asked = ", ".join(f"{role} {count}" for role, count in wanted.items())
+        raise UserError(
+            f"{material.path} has {len(drawn)} distinct rows ({len(material)} in all), "
+            f"but {sum(wanted.values())} are asked for: {asked}",
+            hint="Ask for fewer rows, or give more data.",
+        )
+    chosen: dict[Role, list[int]] = {}
+    for role, count in wanted.items():
+        chosen[role], drawn = drawn[:count], drawn[count:]
+    return chosen
+
+
+def _checked(rows: Mapping[Role, int]) -> Mapping[Role, int]:
+    for role, count in rows.items():
+        if role not in ORDER or count < 0:
+            raise UserError(
+                f"{count} rows for the role {role!r} cannot be",
+                hint=f"Roles are {', '.join(ORDER)}, with 0 rows or more.",
+            )
+    if not any(rows.values()):
+        raise UserError("no rows are asked for", hint="Ask for some test rows at least.")
+    return rows
+
+
+def _distinct(material: Material, most: int, seed: int) -> list[int]:
+    """At most ``most`` rows in random order, each unlike all others."""
+    order = np.random.default_rng(seed).permutation(len(material)).tolist()
+    seen: set[bytes] = set()
+    drawn: list[int] = []
+    for begin in range(0, len(order), CHUNK):
+        chunk = order[begin : begin + CHUNK]
+        for row, key in zip(chunk, material.keys(chunk), strict=True):
+            if key not in seen and len(drawn) < most:
+                seen.add(key)
+                drawn.append(row)
+        if len(drawn) == most:
+            break
+    return drawn
+
+
+def _shrink(material: Material, wanted: dict[Role, int], found: int) -> dict[Role, int]:
+    if found < LEAST:
+        raise UserError(
+            f"{material.path} has {found} distinct rows, too few to judge a model by",
+            hint=f"Give at least {LEAST}, better some hundreds.",
+        )
+    counts = {role: min(count, found // LEAST) for role, count in wanted.items()}
+    rest = found - sum(count for role, count in counts.items() if role != "test")
+    return counts | {"test": min(wanted["test"], rest)}

@@ -1,0 +1,28 @@
+"""What to do about a plugin that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hwcore.contract import Capability
+from hwcore.host.records import PluginRecord
+from hwcore.host.requirements import missing_requirements
+
+_MAX_NAMES = 8
+
+
+def off_switch(name: str, records: Iterable[PluginRecord]) -> str:
+    """How to do without a plugin: the allow-list of the others that are usable."""
+    others = [record.name for record in records if record.usable and record.name != name]
+    if not others:
+        return f"To do without {name}: --no-plugins."
+    names = ",".join(others) if len(others) <= _MAX_NAMES else "<the plugins you want>"
+    return f"To do without {name}: HWCORE_PLUGINS={names}."
+
+
+def mend(record: PluginRecord, row: Capability | None, records: Iterable[PluginRecord]) -> str:
+    """Install what the capability misses, if that may be it; or do without the plugin."""
+    off = off_switch(record.name, records)
+    if row is None or row.extra is None or not missing_requirements(record, row.extra):
+        return off
+    return f"Install what it needs: pip install '{record.distribution}[{row.extra}]'. {off}"

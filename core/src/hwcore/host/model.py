@@ -1,0 +1,105 @@
+"""A model that a host has loaded."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from hwcore.contract import Array, Arrays, PluginError, Runner, Signature, UserError
+from hwcore.host.door import ModelHandle
+
+Call = Callable[[Arrays, Sequence[str] | None], "dict[str, Array]"]
+
+
+class LoadedModel:
+    """A `hwcore.contract.Runner`, wherever the plugin lives. Safe to call from several threads.
+
+    Left unclosed, it closes when it is garbage-collected.
+    """
+
+    def __init__(self, handle: ModelHandle, before: Runner | None = None) -> None:
+        """``before`` is what a hook wrapper put before ``handle``: calls go to it."""
+        self.signature: Signature = handle.signature
+        self.load_seconds: float = handle.load_seconds
+        self._handle = handle
+        self._call: Call = handle if before is None else before
+        self.on_fault: Callable[[PluginError], None] | None = None
+        """Told of a plugin's error before it is raised: the host adds the hint it can give."""
+        self._outputs = {spec.name for spec in self.signature.outputs}
+        closers = [handle.close] if before is None else [before.close, handle.close]
+        self._finalizer = weakref.finalize(self, _call_all, closers)
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        """Compute ``outputs`` (all of them by default). What is returned belongs to the caller.
+
+        Raises `UserError` when inputs do not fit the signature, `PluginError` when the plugin
+        fails, dies, or takes longer than the host's limit.
+        """
+        self._check_open()
+        self.signature.bind(inputs)
+        if outputs is not None and not self._outputs.issuperset(outputs):
+            unknown = next(name for name in outputs if name not in self._outputs)
+            raise UserError(
+                f"there is no output {unknown!r}",
+                hint=f"This model gives {', '.join(s.name for s in self.signature.outputs)}.",
+            )
+        try:
+            return self._call(inputs, outputs)
+        except PluginError as error:
+            self._tell(error)
+            raise
+
+    def time_calls(self, inputs: Sequence[Arrays], calls: int) -> list[int]:
+        """Nanoseconds of each of ``calls`` calls, cycling through ``inputs``.
+
+        The loop runs in the plugin's process: what is timed is the plugin's runner alone.
+        """
+        self._check_open()
+        if not inputs:
+            raise UserError("there are no inputs to time", hint="Give at least one.")
+        for arrays in inputs:
+            self.signature.bind(arrays)
+        try:
+            return self._handle.time_calls(inputs, calls)
+        except PluginError as error:
+            self._tell(error)
+            raise
+
+    def peak_rss(self) -> int:
+        """Most bytes that were ever resident in the process that holds the model."""
+        self._check_open()
+        return self._handle.peak_rss()
+
+    def cancel(self) -> None:
+        """Ask calls in flight to stop, where that is possible."""
+        self._handle.cancel()
+
+    def close(self) -> None:
+        """Free the model and its process. Doing so again does nothing."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _tell(self, error: PluginError) -> None:
+        if self.on_fault is not None:
+            self.on_fault(error)
+
+    def _check_open(self) -> None:
+        if not self._finalizer.alive:
+            raise UserError("the model is closed", hint="Load it again to call it.")
+
+
+def _call_all(closers: list[Callable[[], None]]) -> None:
+    for close in closers:
+        close()

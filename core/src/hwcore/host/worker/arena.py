@@ -1,0 +1,77 @@
+"""Shared memory for large arrays: anonymous files, mapped on both sides, reused.
+
+The host owns every segment; a worker maps what it is told to. A segment has no name that
+could be left behind: it is gone when the last process that maps it is.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections import deque
+from typing import Final
+
+_PAGE: Final = mmap.PAGESIZE
+_MAX_FREE: Final = 6
+"""Segments kept for reuse."""
+
+
+class Segment:
+    """A block of shared memory. ``number`` is what both sides call it."""
+
+    def __init__(self, number: int, fd: int, size: int) -> None:
+        """Maps ``fd``, which is left open."""
+        self.number = number
+        self.size = size
+        self.memory = mmap.mmap(fd, size)
+
+
+def create_file(size: int) -> int:
+    """A descriptor of a fresh anonymous file of ``size`` bytes in memory, or else on disk."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("hwcore", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile(prefix="hwcore-") as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, size)
+    return fd
+
+
+class Arena:
+    """The host's segments of one lane.
+
+    `release` may be called by the garbage collector in any thread: it only appends to a deque.
+    """
+
+    def __init__(self) -> None:
+        self._next = 1
+        self._free: deque[Segment] = deque()
+
+    def reuse(self, nbytes: int) -> Segment | None:
+        """A free segment that is large enough and not wastefully larger; taken out."""
+        for _ in range(len(self._free)):
+            segment = self._free.popleft()
+            if nbytes <= segment.size <= 2 * nbytes + (1 << 20):
+                return segment
+            self._free.append(segment)
+        return None
+
+    def create(self, nbytes: int) -> tuple[Segment, int]:
+        """A new segment and its open descriptor, which the caller passes on and closes.
+
+        An eighth of room is added, for calls whose sizes differ a little.
+        """
+        size = -(-(nbytes + nbytes // 8) // _PAGE) * _PAGE
+        fd = create_file(size)
+        segment = Segment(self._next, fd, size)
+        self._next += 1
+        return segment, fd
+
+    def release(self, segment: Segment) -> None:
+        """Give a segment back for reuse."""
+        self._free.append(segment)
+
+    def surplus(self) -> list[Segment]:
+        """Free segments beyond those worth keeping, the longest unused first; taken out."""
+        return [self._free.popleft() for _ in range(len(self._free) - _MAX_FREE)]
