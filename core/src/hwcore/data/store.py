@@ -97,7 +97,6 @@ def content_digest(dataset: Dataset) -> str:
     digest.update(json.dumps(meaning, sort_keys=True).encode())
     for role in sorted(dataset.info.rows):
         rows = open_rows(dataset, role)
-        digest.update(role.encode())
         _add(digest, rows.ids)
         if rows.labels is not None:
             _add(digest, rows.labels)

@@ -50,7 +50,6 @@ def _download(repository: str, revision: str | None, remote_code: bool) -> Path:
             repository,
             revision=revision,
             allow_patterns=patterns,
-            ignore_patterns=["*/*"],  # a pattern's * crosses folders; nothing nested is needed
             library_name="hwcore",
         )
     except errors.GatedRepoError as error:

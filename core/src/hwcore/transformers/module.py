@@ -53,7 +53,9 @@ def load_module(
                 output_loading_info=True,
                 **arguments,
             )
-        except (OSError, RuntimeError, ValueError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # files that do not fit make it raise every kind there is
             raise UserError(
                 f"{folder} cannot be loaded by transformers: {_first_line(error)}",
                 hint="Check that config.json and the weights belong together.",
@@ -91,7 +93,7 @@ def _check_filled(folder: Path, report: dict[str, Any]) -> None:
 
 
 def _flatten(source: Artifact, model: Any) -> torch.nn.Module:
-    from hwcore.transformers.modules import BY_INPUTS
+    from hwcore.transformers.flat import BY_INPUTS
 
     signature = source.component().signature
     outputs = tuple(spec.name for spec in signature.outputs)

@@ -24,9 +24,14 @@ def needs_remote_code(config: dict[str, Any]) -> bool:
     return bool(config.get("auto_map"))
 
 
-def check_trusted(where: Path, *, trusted: bool = False) -> None:
+def is_trusted(flag: bool = False) -> bool:
+    """Whether the user has allowed such code, by a flag or for the whole program."""
+    return flag or os.environ.get(VARIABLE) == "1"
+
+
+def check_trusted(where: Path, flag: bool = False) -> None:
     """Raise `UserError` unless the user has allowed the code that comes with this model."""
-    if not trusted and os.environ.get(VARIABLE) != "1":
+    if not is_trusted(flag):
         raise UserError(
             f"{where} brings code of its own (auto_map in config.json), which is not run unasked",
             hint=f"Read that code first; then pass --trust-remote-code, or set {VARIABLE}=1.",

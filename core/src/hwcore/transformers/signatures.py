@@ -11,6 +11,8 @@ from hwcore.transformers.families import Family, Kind
 
 BATCH = "batch"
 SEQUENCE = "sequence"
+MAX_LABELS = 1 << 20
+"""Bound on the names that are made up for labels without any."""
 
 
 def read_signature(folder: Path, config: dict[str, Any], kind: Kind) -> Signature:
@@ -32,7 +34,10 @@ def read_labels(config: dict[str, Any]) -> tuple[str, ...]:
     """Names of the classes, by id. Raises `UserError` if ids are not 0, 1, 2 …"""
     names = config.get("id2label")
     if names is None:
-        count = config.get("num_labels", 2)  # transformers' default; it is left out when equal
+        # Two is transformers' default, which it leaves out of the file.
+        count = whole(config, "num_labels") if "num_labels" in config else 2
+        if count > MAX_LABELS:
+            raise UserError(f"config.json has {count} labels, expected at most {MAX_LABELS}")
         names = {str(index): f"LABEL_{index}" for index in range(count)}
     ids = [str(index) for index in range(len(names))] if isinstance(names, dict) else []
     if not ids or sorted(names) != sorted(ids):
@@ -46,28 +51,34 @@ def read_labels(config: dict[str, Any]) -> tuple[str, ...]:
 def _text(
     folder: Path, config: dict[str, Any], family: Family
 ) -> tuple[tuple[TensorSpec, ...], tuple[Dim, ...], tuple[int | str, ...]]:
-    longest = whole(config, "max_position_embeddings")
-    if family.padded_positions:
-        longest -= whole(config, "pad_token_id", least=0) + 1
     shape = (BATCH, SEQUENCE)
     vocabulary = Integers(high=whole(config, "vocab_size"))
     inputs = [
         TensorSpec(name="input_ids", dtype="int64", shape=shape, fill=vocabulary),
         TensorSpec(name="attention_mask", dtype="int64", shape=shape, fill=Mask()),
     ]
-    segments = config.get("type_vocab_size") or 0
+    segments = whole(config, "type_vocab_size", least=0) if config.get("type_vocab_size") else 0
     if family.segments and segments > 1 and _tokenizer_gives_segments(folder):
         fill = Integers(high=segments)
         inputs.append(TensorSpec(name="token_type_ids", dtype="int64", shape=shape, fill=fill))
-    dims = (Dim(name=SEQUENCE, max=longest),)
+    dims = (Dim(name=SEQUENCE, max=_longest(config, family)),)
     return tuple(inputs), dims, (*shape, whole(config, family.width))
+
+
+def _longest(config: dict[str, Any], family: Family) -> int:
+    """Most tokens of a text that there are positions for."""
+    positions = whole(config, "max_position_embeddings")
+    padding = whole(config, "pad_token_id", least=0) + 1 if family.padded_positions else 0
+    if padding >= positions:
+        raise UserError(f"config.json has {positions} positions, of which padding takes {padding}")
+    return positions - padding
 
 
 def _tokenizer_gives_segments(folder: Path) -> bool:
     """Whether the tokenizer leaves ``token_type_ids`` in, as it does unless told otherwise."""
     path = folder / "tokenizer_config.json"
     names = read_json(path).get("model_input_names") if path.is_file() else None
-    return names is None or "token_type_ids" in names
+    return not isinstance(names, list) or "token_type_ids" in names
 
 
 def _image(

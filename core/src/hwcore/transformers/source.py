@@ -15,7 +15,7 @@ from hwcore.transformers import hub
 from hwcore.transformers.checkpoint import Checkpoint, read_checkpoint
 from hwcore.transformers.config import read_config
 from hwcore.transformers.families import Kind, identify
-from hwcore.transformers.remote_code import FACT, check_trusted, needs_remote_code
+from hwcore.transformers.remote_code import FACT, check_trusted, is_trusted, needs_remote_code
 from hwcore.transformers.signatures import read_labels, read_signature
 
 FORMAT = "transformers"
@@ -44,11 +44,11 @@ def read_source(
 
     Raises `UserError` for anything that is not a model hwcore can read safely.
     """
-    folder = hub.locate(model, revision=revision, remote_code=trust_remote_code)
+    folder = hub.locate(model, revision=revision, remote_code=is_trusted(trust_remote_code))
     config = read_config(folder)
     remote_code = needs_remote_code(config)
     if remote_code:
-        check_trusted(folder, trusted=trust_remote_code)
+        check_trusted(folder, trust_remote_code)
     kind = identify(config, remote_code=remote_code)
     _check_supported(folder, config, kind)
     checkpoint = read_checkpoint(folder)
