@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,9 +22,20 @@ ModelArgument = Annotated[
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")]
+
+
+def _trust(wanted: bool) -> bool:
+    """Workers inherit the variable: the flag's word must reach the process that loads the model."""
+    if wanted:
+        os.environ["HWCORE_TRUST_REMOTE_CODE"] = "1"
+    return wanted
+
+
 RemoteCode = Annotated[
     bool,
-    typer.Option("--trust-remote-code", help="Run Python code that comes with the model."),
+    typer.Option(
+        "--trust-remote-code", callback=_trust, help="Run Python code that comes with the model."
+    ),
 ]
 Data = Annotated[
     Path | None,

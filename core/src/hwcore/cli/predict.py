@@ -55,19 +55,16 @@ def run(
 
 
 def _texts(model: Model, path: Path, texts: list[str]) -> dict[str, Array]:
-    import numpy as np
-
+    from hwcore.contract import Column
+    from hwcore.data import collate
     from hwcore.transformers import load_tokenizer
 
     tokenizer = load_tokenizer(path, model.signature)
-    encoded = tokenizer(texts)
-    longest = max(len(ids) for ids in encoded["input_ids"])
-    return {
-        name: np.array(
-            [row + [tokenizer.pads[name]] * (longest - len(row)) for row in rows], np.int64
-        )
-        for name, rows in encoded.items()
+    columns = {
+        name: Column(dtype="int64", shape=(None,), pad=tokenizer.pads[name])
+        for name in tokenizer.names
     }
+    return collate(tokenizer(texts), columns, model.signature)
 
 
 def _arrays(path: Path | None) -> dict[str, Array]:
