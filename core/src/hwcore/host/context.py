@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 
-from hwcore.contract import Dataset, Predict, UserError
+from hwcore.contract import Artifact, Dataset, Predict, UserError
 from hwcore.contract.context import Level
 from hwcore.host.cancel import CancelToken
 from hwcore.host.events import Sink
 
 
 class HookContext:
-    """`hwcore.contract.Context` of one call. Safe to use from several threads."""
+    """`hwcore.contract.Context` of one call. Safe to use from several threads.
+
+    ``dataset`` and ``source`` are the step's: what `score` reads, and whose signature its
+    batches are made for.
+    """
 
     def __init__(
         self,
@@ -20,6 +24,7 @@ class HookContext:
         seed: int = 0,
         threads: int = 1,
         dataset: Dataset | None = None,
+        source: Artifact | None = None,
         token: CancelToken | None = None,
     ) -> None:
         self.sink = sink
@@ -27,6 +32,7 @@ class HookContext:
         self._seed = seed
         self._threads = threads
         self._dataset = dataset
+        self._source = source
         self._lock = threading.Lock()
         self._fraction = -1.0
 
@@ -42,10 +48,11 @@ class HookContext:
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Say how far the step is; what does not grow, or is no number, is ignored."""
+        fraction = min(max(float(fraction), 0.0), 1.0)
         with self._lock:
             if not fraction > self._fraction:
                 return
-            self._fraction = fraction = min(max(float(fraction), 0.0), 1.0)
+            self._fraction = fraction
         self.sink.progress(fraction, message)
 
     def cancelled(self) -> bool:
@@ -65,4 +72,7 @@ class HookContext:
             )
         from hwcore.data.metrics import score  # numpy, which most steps' parents do without
 
-        return score(self._dataset, predict)
+        # What is scored takes what the source took: the same inputs, dtypes and sizes.
+        component = self._source.manifest.components.get("model") if self._source else None
+        signature = component.signature if component else None
+        return score(self._dataset, predict, signature=signature)

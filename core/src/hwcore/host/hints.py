@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from hwcore.contract import Capability
 from hwcore.host.records import PluginRecord
-from hwcore.host.requirements import missing_requirements
 
 _MAX_NAMES = 8
 
@@ -22,6 +21,8 @@ def off_switch(name: str, records: Iterable[PluginRecord]) -> str:
 
 def mend(record: PluginRecord, row: Capability | None, records: Iterable[PluginRecord]) -> str:
     """Install what the capability misses, if that may be it; or do without the plugin."""
+    from hwcore.host.requirements import missing_requirements  # packaging's parser takes 15 ms
+
     off = off_switch(record.name, records)
     if row is None or row.extra is None or not missing_requirements(record, row.extra):
         return off

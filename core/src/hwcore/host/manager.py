@@ -153,7 +153,7 @@ class PluginHost:
             "reference": reference,
             "out": out,
         }
-        with self._context(record, hook, seed, data) as ctx:
+        with self._context(record, hook, seed=seed, data=data, source=source) as ctx:
             draft: Draft = self._ask(hook, record, row, ctx, arguments)
         with self._naming(record, hook, row):
             check_draft(draft, row, source, target)
@@ -264,7 +264,13 @@ class PluginHost:
 
     @contextmanager
     def _context(
-        self, record: PluginRecord, hook: str, seed: int = 0, data: Dataset | None = None
+        self,
+        record: PluginRecord,
+        hook: str,
+        *,
+        seed: int = 0,
+        data: Dataset | None = None,
+        source: Artifact | None = None,
     ) -> Iterator[HostContext]:
         """The ``ctx`` of one call, which `cancel` reaches while it lasts."""
         ctx = HostContext(
@@ -272,6 +278,7 @@ class PluginHost:
             seed=seed,
             threads=self._limits.thread_count,
             dataset=data,
+            source=source,
         )
         with self._lock:
             self._tokens.add(ctx.token)

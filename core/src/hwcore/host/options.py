@@ -59,6 +59,13 @@ def _explain(error: Any) -> str:
         near = did_you_mean(str(error.instance), map(str, allowed))
         words = ", ".join(repr(value) for value in allowed)
         return f"{at} is {error.instance!r}, expected one of {words}{near}"
+    if error.validator in ("anyOf", "oneOf"):
+        # A value of one of the kinds that are allowed, and then wrong, is explained as such.
+        closer = [e for e in error.context or () if e.validator != "type"]
+        if closer:
+            return _explain(closer[0])
+        kinds = [str(e.validator_value) for e in error.context or ()]
+        return f"{at} is {error.instance!r}, expected {' or '.join(kinds)}"
     if error.validator == "type":
         kinds = error.validator_value
         words = kinds if isinstance(kinds, str) else " or ".join(kinds)

@@ -16,6 +16,9 @@ _PAGE: Final = mmap.PAGESIZE
 _MAX_FREE: Final = 6
 """Segments kept for reuse."""
 
+_MAX_LENT: Final = 16
+"""Segments that callers may hold arrays over at once: each takes two file descriptors."""
+
 
 class Segment:
     """A block of shared memory. ``number`` is what both sides call it."""
@@ -41,12 +44,14 @@ def create_file(size: int) -> int:
 class Arena:
     """The host's segments of one lane.
 
-    `release` may be called by the garbage collector in any thread: it only appends to a deque.
+    `release` may be called by the garbage collector, in any thread: it only touches a set and a
+    deque, in single operations.
     """
 
     def __init__(self) -> None:
         self._next = 1
         self._free: deque[Segment] = deque()
+        self._lent: set[Segment] = set()
 
     def reuse(self, nbytes: int) -> Segment | None:
         """A free segment that is large enough and not wastefully larger; taken out."""
@@ -68,8 +73,16 @@ class Arena:
         self._next += 1
         return segment, fd
 
+    def lend(self, segment: Segment) -> bool:
+        """Let a caller hold arrays over it until `release`; false when too many do already."""
+        if len(self._lent) >= _MAX_LENT:
+            return False
+        self._lent.add(segment)
+        return True
+
     def release(self, segment: Segment) -> None:
         """Give a segment back for reuse."""
+        self._lent.discard(segment)
         self._free.append(segment)
 
     def surplus(self) -> list[Segment]:

@@ -17,6 +17,7 @@ import numpy as np
 from hwcore.contract import Array, Arrays
 from hwcore.host.worker.arena import Segment
 from hwcore.host.worker.layout import MAX_KNOWN, Layout, Received, Sent
+from hwcore.host.worker.wire import CLOSE_ON_EXEC
 
 INLINE: Final = 64 << 10
 """Bytes of arrays that travel in the frame; more goes through a segment."""
@@ -149,7 +150,7 @@ class Channel:
     def _read(self, start: int) -> int:
         rest = self._in.bytes[start:]
         if self._ancillary:
-            count, ancillary, _, _ = self.sock.recvmsg_into([rest], self._ancillary)
+            count, ancillary, _, _ = self.sock.recvmsg_into([rest], self._ancillary, CLOSE_ON_EXEC)
             for _, _, data in ancillary:
                 self.fds.append(struct.unpack("i", data)[0])
         else:

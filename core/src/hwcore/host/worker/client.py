@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from hwcore.contract import Device, Draft, Signature
+from hwcore.contract import Device, Draft, Signature, UserError
 from hwcore.host.context import HookContext
 from hwcore.host.door import RunRequest, WorkRequest
 from hwcore.host.limits import Limits
@@ -29,19 +29,20 @@ class WorkerDoor:
         self._limits = limits
         self._interpreter = interpreter
         self._grace = grace
-        self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._worker: Worker | None = None
+        self._closed = False
 
     def devices(self, ctx: HookContext) -> list[Device]:
         """Call ``devices``."""
-        with self._lock:
+        with self._turn:
             deadline = self._deadline()
             found = self._kept(ctx, deadline).request("devices", ctx, "devices", deadline)
         return [Device.model_validate(device) for device in found]
 
     def work(self, request: WorkRequest, ctx: HookContext) -> Draft:
         """Call the work hook that the request names."""
-        with self._lock:
+        with self._turn:
             deadline = self._deadline()
             worker = self._kept(ctx, deadline)
             made = worker.request(
@@ -66,24 +67,24 @@ class WorkerDoor:
 
     def close(self) -> None:
         """End the worker that is kept for work."""
-        with self._lock:
-            worker, self._worker = self._worker, None
+        self._closed = True  # not in turn: what is being done may take for ever
+        worker = self._worker
         if worker is not None:
             worker.close()
 
     def _kept(self, ctx: HookContext, deadline: float | None) -> Worker:
         if self._worker is None or not self._worker.alive:
-            self._worker = None
-            worker = self._start(ctx)
+            worker = self._worker = self._start(ctx)
             try:
                 worker.load(ctx, deadline)
             except BaseException:
                 worker.close()
                 raise
-            self._worker = worker
         return self._worker
 
     def _start(self, ctx: HookContext) -> Worker:
+        if self._closed:
+            raise UserError("the plugin host is closed", hint="Make a new one.")
         return Worker(self._record, self._limits, self._interpreter, self._grace, ctx)
 
     def _deadline(self) -> float | None:

@@ -26,7 +26,7 @@ class Lane:
     So calls from several threads run at once, and no call waits for a thread that hands its
     answer on. Small arrays travel in the frame, large ones through shared memory: the worker
     copies its outputs there once, and the caller is given arrays over that memory, which is
-    not used again before the last of them is gone.
+    not used again before the last of them is gone. A caller that holds many is given copies.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -106,6 +106,10 @@ class Lane:
             raise ValueError(f"a frame of kind {frame.op}")
         if target is None or not frame.segment:
             return {name: a.copy() for name, a in self._channel.inline(frame.layout).items()}
+        if not self._arena.lend(target):
+            copies = {name: a.copy() for name, a in frame.layout.views(target.memory).items()}
+            self._arena.release(target)
+            return copies
         # Every array over the segment has this one as its base, and keeps it alive.
         whole = np.frombuffer(target.memory, np.uint8)
         weakref.finalize(whole, self._arena.release, target).atexit = False

@@ -61,10 +61,12 @@ class WorkerModel:
             if self._closed or self._worker.foreign:
                 return
             self._closed = True
-            lanes = self._idle + list(self._busy)
-            self._idle.clear()
-        for lane in lanes:
+            idle, busy = self._idle, list(self._busy)
+            self._idle = []
+        for lane in busy:
             lane.hang_up()
+        for lane in idle:
+            lane.close()
         self._worker.close()
 
     def _on_a_lane(self, call: Callable[[Lane], T], seconds: float | None) -> T:

@@ -18,9 +18,9 @@ class Reply:
         self._message: Message | None = None
 
     def deliver(self, message: Message) -> None:
-        """Bring the answer."""
+        """Bring the answer. Only the first one counts."""
         with self._changed:
-            self._message = message
+            self._message = self._message or message
             self._changed.notify_all()
 
     def expect_within(self, seconds: float) -> None:

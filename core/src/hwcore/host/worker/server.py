@@ -12,10 +12,11 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwcore.contract import Dataset, HwcoreError
+from hwcore.contract import Artifact, Dataset, HwcoreError
 from hwcore.contract.context import Level
 from hwcore.host.cancel import CancelToken
 from hwcore.host.context import HookContext
@@ -101,7 +102,14 @@ class Server:
                     serve(first, self._model)
 
     def _listen(self) -> None:
-        """Take messages in as they come; the end of them is the end of the host."""
+        """Take messages in. Without the host, or deaf to it, this process is of no use."""
+        try:
+            self._take_messages()
+        except Exception:
+            traceback.print_exc()
+        os._exit(1)
+
+    def _take_messages(self) -> None:
         while (messages := self._connection.receive()) is not None:
             for message in messages:
                 kind = message["kind"]
@@ -118,7 +126,6 @@ class Server:
                     if kind == "close":
                         self._first_lane.put(None)
                     self._requests.put(message)
-        os._exit(1)
 
     def _open_lane(self, sock: socket.socket) -> None:
         if not self._lanes:
@@ -137,17 +144,17 @@ class Server:
         self._runtime = PluginRuntime(record)
 
     def _devices(self, request: Message) -> list[Message]:
-        found = self._loaded().devices(self._context(request, None))
+        found = self._loaded().devices(self._context(request))
         return [device.model_dump(mode="json") for device in found]
 
     def _work(self, request: Message) -> Message:
         work = WorkRequest.model_validate(request["request"])
-        draft = self._loaded().work(work, self._context(request, work.data))
+        draft = self._loaded().work(work, self._context(request, work.data, work.source))
         return draft.model_dump(mode="json")
 
     def _run(self, request: Message) -> Message:
         run = RunRequest.model_validate(request["request"])
-        self._model = self._loaded().run(run, self._context(request, None))
+        self._model = self._loaded().run(run, self._context(request))
         return {
             "signature": self._model.signature.model_dump(mode="json"),
             "load_seconds": self._model.load_seconds,
@@ -160,12 +167,15 @@ class Server:
         if self._model is not None:
             self._model.close()
 
-    def _context(self, request: Message, data: Dataset | None) -> HookContext:
+    def _context(
+        self, request: Message, data: Dataset | None = None, source: Artifact | None = None
+    ) -> HookContext:
         self._ctx = HookContext(
             WireSink(self._connection),
             seed=request["seed"],
             threads=request["threads"],
             dataset=data,
+            source=source,
         )
         return self._ctx
 

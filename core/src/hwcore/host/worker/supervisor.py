@@ -26,6 +26,8 @@ _CLEANUP_SECONDS = 5.0
 
 def main(control: int, lifeline: int, status: int) -> None:
     """Fork the worker, watch it, clean up. The arguments are inherited file descriptors."""
+    for fd in (control, lifeline, status):
+        os.set_inheritable(fd, False)  # it was, to get here
     prctl = _prctl()
     # Orphans among the worker's descendants become children of this process, not of init.
     prctl(_PR_SET_CHILD_SUBREAPER, 1)

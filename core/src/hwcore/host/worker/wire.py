@@ -24,6 +24,9 @@ _MAX_MESSAGE = 64 << 20
 _MAX_DETAILS = 30_000
 _FDS_PER_READ = 8
 
+CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""Linux: descriptors that are received do not leak into programs the plugin starts."""
+
 Message = dict[str, Any]
 
 
@@ -48,7 +51,7 @@ class Connection:
     def receive(self) -> list[Message] | None:
         """The messages that one read completes, maybe none; ``None`` once the peer is gone."""
         try:
-            data, fds, _, _ = socket.recv_fds(self.sock, 1 << 16, _FDS_PER_READ)
+            data, fds, _, _ = socket.recv_fds(self.sock, 1 << 16, _FDS_PER_READ, CLOSE_ON_EXEC)
         except ConnectionError:
             return None
         if not data:

@@ -101,14 +101,14 @@ class Worker:
         if ctx.token:
             raise self._cancelled(hook)
         self._sink = ctx.sink
-        reply = self._send(kind, deadline, {**fields, "seed": ctx.seed, "threads": ctx.threads})
-        ctx.token.listen(lambda: self.ask_to_stop(reply))
-        message = None
+        message = reply = None
         try:
+            reply = self._send(kind, deadline, {**fields, "seed": ctx.seed, "threads": ctx.threads})
+            ctx.token.listen(lambda: self.ask_to_stop(reply))
             message = reply.wait()
         except BaseException:
             ctx.token.set()
-            message = reply.wait()
+            message = reply.wait() if reply else None
             raise
         finally:
             if message is None:
@@ -183,6 +183,10 @@ class Worker:
         message, hint = obituary(self._status, tail, self._limits.memory_bytes)
         if self._verdict == "cancelled":
             return self._cancelled(hook)
+        if self._verdict == "closed":
+            return Cancelled(
+                f"the host was closed during {hook or 'loading'} of {self._record.name}"
+            )
         if self._verdict == "late":
             message = f"it took longer than the limit of {self._limits.seconds:g} s and was killed"
             hint = "Raise the limit, or leave this step out."
@@ -218,31 +222,36 @@ class Worker:
     def _watch(self) -> None:
         """Take in what comes from the worker, until it has ended. Runs on a thread of its own."""
         process = self._process
+        try:
+            self._follow()
+            self._status = process.reap()
+            process.connection.sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while self._read_messages():
+                    pass
+            self._drain_output()
+        finally:  # whatever happens, nobody waits for a worker that is not followed
+            process.close()
+            self._ended.set()
+            with self._lock:
+                replies = list(self._replies.values())
+            for reply in replies:
+                reply.deliver({"kind": "ended"})
+
+    def _follow(self) -> None:
+        process = self._process
         with selectors.DefaultSelector() as selector:
             for source in (process.connection.sock, process.output_fd, process.status_fd):
                 selector.register(source, selectors.EVENT_READ)
-            running = True
-            while running:
+            while True:
                 for key, _ in selector.select():
                     if key.fileobj == process.status_fd:
-                        running = False
-                    elif key.fileobj == process.output_fd:
-                        if not self._read_output():
+                        return
+                    if key.fileobj == process.output_fd:
+                        if self._read_output() == 0:
                             selector.unregister(process.output_fd)
                     elif not self._read_messages():
                         selector.unregister(process.connection.sock)
-        self._status = process.reap()
-        process.connection.sock.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            while self._read_messages():
-                pass
-        self._drain_output()
-        process.close()
-        self._ended.set()
-        with self._lock:
-            replies = list(self._replies.values())
-        for reply in replies:
-            reply.deliver({"kind": "ended"})
 
     def _read_messages(self) -> bool:
         """False at the end of them."""
@@ -267,16 +276,18 @@ class Worker:
                 reply = self._replies.pop(message["id"])
             reply.deliver(message)
 
-    def _read_output(self) -> bool:
-        """False at the end of it. Raises `BlockingIOError` when there is none yet."""
-        data = os.read(self._process.output_fd, _READ)
+    def _read_output(self) -> int | None:
+        """Bytes read: 0 at the end of the output, ``None`` when there is none yet."""
+        try:
+            data = os.read(self._process.output_fd, _READ)
+        except BlockingIOError:
+            return None
         self._output.feed(data)
-        return bool(data)
+        return len(data)
 
     def _drain_output(self) -> None:
         """What was written before now, handed on before what comes next."""
-        with contextlib.suppress(BlockingIOError):
-            for _ in range(_DRAIN_READS):
-                if not self._read_output():
-                    break
+        for _ in range(_DRAIN_READS):
+            if not self._read_output():
+                break
         self._output.flush()

@@ -1,0 +1,1 @@
+"""A plugin whose steps do what the pipeline must accept, and what it must refuse."""
