@@ -1,0 +1,1 @@
+"""PyTorch for hwcore: transformers models as their authors wrote them, run eagerly."""
