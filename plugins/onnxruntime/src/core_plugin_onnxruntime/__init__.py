@@ -1,0 +1,1 @@
+"""ONNX Runtime for hwcore: export to ONNX, dynamic int8, graph fusion, run."""

@@ -1,0 +1,55 @@
+"""The vendor's libraries, imported late, quiet, and with their telemetry off."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hwcore.contract import UserError
+
+_NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "root")
+"""Loggers that speak up in an export or a quantization that works."""
+
+
+def onnxruntime() -> Any:
+    """The module ``onnxruntime``. Its telemetry exists on Windows only, and is switched off."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    return onnxruntime
+
+
+def require(name: str, work: str) -> Any:
+    """A module that the extra ``build`` brings; ``work`` is what it is needed for.
+
+    Raises `UserError` where it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0]:
+            raise
+        raise UserError(
+            f"{work} needs {error.name}, which is not installed",
+            hint='Install it: pip install "core-plugin-onnxruntime[build]"',
+        ) from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' warnings and log lines away; errors are raised all the same."""
+    loggers = [logging.getLogger(None if name == "root" else name) for name in _NOISY]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
