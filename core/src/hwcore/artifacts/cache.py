@@ -11,6 +11,7 @@ Layout below the root::
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -24,6 +25,9 @@ from filelock import FileLock, Timeout
 
 from hwcore.artifacts.store import fsync_folder, fsync_tree, read_artifact
 from hwcore.contract import Artifact, ArtifactCorrupt, UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when no space, or none of the user's share, is left."""
 
 NEW_S = 60
 """A workspace younger than this may belong to a program that has not locked it yet."""
@@ -49,6 +53,16 @@ class CacheEntry(NamedTuple):
     size_bytes: int
     used: float
     what: str
+
+
+class DiskFull(UserError):
+    """No space is left for the cache: nothing can go on."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(
+            f"the disk that holds the cache {root} is full",
+            hint="Free some space, `hwcore cache prune`, or set HWCORE_CACHE to another disk.",
+        )
 
 
 class Cache:
@@ -95,7 +109,10 @@ class Cache:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """An empty folder for work in flight, gone afterwards unless it was committed."""
+        """An empty folder for work in flight, gone afterwards unless it was committed.
+
+        Raises `DiskFull` where an `OSError` of the work says so.
+        """
         home = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
         owner = FileLock(home / "owner.lock")
         with owner:
@@ -103,6 +120,10 @@ class Cache:
                 work = home / "work"
                 work.mkdir()
                 yield work
+            except OSError as error:
+                if error.errno in FULL:
+                    raise DiskFull(self.root) from error
+                raise
             finally:
                 shutil.rmtree(home, ignore_errors=True)
 

@@ -31,7 +31,7 @@ def optimize(
     label_column: o.LabelColumn = None,
     max_length: o.MaxLength = None,
     rows: Annotated[
-        int | None, typer.Option(help="Judge on at most so many held-out rows.")
+        int | None, typer.Option(help="Judge on so many of the held-out rows; on all by default.")
     ] = None,
     batch: Annotated[
         list[int] | None,

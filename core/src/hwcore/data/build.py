@@ -101,7 +101,10 @@ def _open(
     takes_images = source.component().signature.inputs[0].name == "pixel_values"
     if takes_images != data.is_dir():
         kind = "a folder of images" if takes_images else "a CSV, TSV or JSONL file"
-        raise UserError(f"{data} is not {kind}, which this {source.task} model needs")
+        raise UserError(
+            f"{data} is not {kind}, which this {source.task} model needs",
+            hint="Name one, or leave the data out: the model is then judged by agreement.",
+        )
     if takes_images:
         return Images(data, source)
     return Texts(

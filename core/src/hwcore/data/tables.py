@@ -62,7 +62,7 @@ def read_table(path: Path) -> Table:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     if not table.records:
-        raise UserError(f"{path} has no rows")
+        raise UserError(f"{path} has no rows", hint="Give at least 5, better some hundreds.")
     return table
 
 

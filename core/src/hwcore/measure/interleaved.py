@@ -7,6 +7,7 @@ and the median over rounds is what is reported.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -114,7 +115,7 @@ def _slice(inputs: Sequence[Arrays], start: int, size: int) -> list[Arrays]:
 def _calls(per_call_s: float, share: int) -> int:
     """Calls of one model in a round: whole passes over its inputs, so that all see the same."""
     passes = int(min(MAX_CALLS, ROUND_S / per_call_s) / share)
-    return max(passes * share, share, MIN_CALLS)
+    return max(passes, math.ceil(MIN_CALLS / share)) * share
 
 
 def _timing(workload: Workload, rounds: list[list[int]]) -> Timing:

@@ -9,6 +9,7 @@ import numpy as np
 
 from hwcore.contract import Array, Arrays, Dataset, Role, Signature
 from hwcore.data import batches, example_inputs
+from hwcore.data.shapes import near
 
 DRAWN = 64
 """Batches drawn from the data, cycled through: enough for its lengths to be represented."""
@@ -16,7 +17,7 @@ DEFAULT_LENGTH = 128
 
 
 class Workload(NamedTuple):
-    """Inputs of one batch size. ``length`` is 0 where lengths are the data's own."""
+    """Inputs of one batch size. ``length`` is 0 where it is the data's own, or there is none."""
 
     name: str
     batch: int
@@ -35,7 +36,8 @@ def workloads(
     """One workload per batch size.
 
     Lengths are the data's own, in its order, or ``length`` for all; without data, made-up
-    inputs of `DEFAULT_LENGTH`. Models without a symbolic dimension but the batch have none.
+    inputs of `DEFAULT_LENGTH`, or what the model takes that is nearest to it. Models without a
+    symbolic dimension but the batch have no length.
     """
     role = drawn_role(data)
     stretches = any(dim.name != "batch" for dim in signature.dims)
@@ -48,13 +50,14 @@ def workloads(
             inputs = tuple(whole) or (_tiled(data, role, batch, signature),)
             made.append(Workload(_name(batch, 0), batch, 0, inputs))
         else:
-            size = length or DEFAULT_LENGTH
+            wanted = length or DEFAULT_LENGTH
             sizes = {
-                dim.name: batch if dim.name == "batch" else min(size, dim.max or size)
+                dim.name: batch if dim.name == "batch" else near(dim, wanted)
                 for dim in signature.dims
             }
+            size = max((size for name, size in sizes.items() if name != "batch"), default=0)
             full = _unpadded(example_inputs(signature, sizes, seed=seed))
-            made.append(Workload(_name(batch, size if stretches else 0), batch, size, (full,)))
+            made.append(Workload(_name(batch, size), batch, size, (full,)))
     return made
 
 

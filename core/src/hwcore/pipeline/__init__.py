@@ -1,13 +1,12 @@
 """From a recipe to a checked artifact: bind it to a source and a target, run its steps once."""
 
 from hwcore.pipeline.checks import Check
-from hwcore.pipeline.execute import DiskFull, Executed, Pipeline, StepRecord
-from hwcore.pipeline.planning import LeftOut, bind, bind_steps, output_of, runner_for
+from hwcore.pipeline.execute import Executed, Pipeline, StepRecord
+from hwcore.pipeline.planning import LeftOut, bind, bind_steps, runner_for
 from hwcore.pipeline.recipes import bundled_recipes, read_recipe, write_recipe
 
 __all__ = [
     "Check",
-    "DiskFull",
     "Executed",
     "LeftOut",
     "Pipeline",
@@ -15,7 +14,6 @@ __all__ = [
     "bind",
     "bind_steps",
     "bundled_recipes",
-    "output_of",
     "read_recipe",
     "runner_for",
     "write_recipe",

@@ -9,6 +9,7 @@ import numpy as np
 
 from hwcore.contract import (
     Array,
+    Arrays,
     Artifact,
     PluginError,
     Runner,
@@ -17,6 +18,7 @@ from hwcore.contract import (
     Value,
 )
 from hwcore.data import example_inputs
+from hwcore.data.shapes import near
 from hwcore.pipeline.tolerance import Difference, difference, tolerance_for
 
 CASES = 3
@@ -43,8 +45,7 @@ def unlike_sizes(signature: Signature) -> Iterator[dict[str, int]]:
         sizes = {}
         for place, dim in enumerate(signature.dims):
             wish = BATCHES[case] if dim.name == "batch" else OTHERS[(case + place) % len(OTHERS)]
-            wish = -(-wish // dim.multiple_of) * dim.multiple_of
-            sizes[dim.name] = max(dim.min, wish if dim.max is None else min(wish, dim.max))
+            sizes[dim.name] = near(dim, wish)
         yield sizes
 
 
@@ -59,18 +60,23 @@ def check_signature(artifact: Artifact, parent: Artifact) -> None:
             now = [(s.name, s.dtype, len(s.shape)) for s in getattr(after.signature, kind)]
             if before != now:
                 raise PluginError(f"the {kind} changed from {before} to {now}")
+        for spec, was in zip(after.signature.outputs, component.signature.outputs, strict=True):
+            # An open dimension may be fixed, a fixed one may not change.
+            sizes = zip(spec.shape, was.shape, strict=True)
+            if any(isinstance(old, int) and new != old for new, old in sizes):
+                raise PluginError(
+                    f"the output {spec.name!r} changed its shape from {was.shape} to {spec.shape}"
+                )
 
 
 def check_lossless(child: Runner, parent: Runner, artifact: Artifact, source: Artifact) -> Check:
-    """Compare outputs on unlike shapes. Raises `ToleranceExceeded` with the worst case."""
+    """Compare outputs on unlike shapes. Raises `ToleranceExceeded` with the first that differ."""
     tolerance = tolerance_for(source.traits)
     worst = Difference(0.0, 0.0)
-    signature = source.component().signature
-    for case, sizes in enumerate(unlike_sizes(signature)):
-        inputs = example_inputs(signature, sizes, seed=case)
+    for inputs, sizes in _cases(artifact, source):
         expected, actual = parent(inputs), child(inputs)
         for name, reference in expected.items():
-            _same_shape(name, reference, actual[name], sizes)
+            _check_shape(name, reference.shape, actual[name], sizes)
             found = difference(reference, actual[name])
             if not found.within(tolerance):
                 raise ToleranceExceeded(
@@ -87,13 +93,14 @@ def check_lossless(child: Runner, parent: Runner, artifact: Artifact, source: Ar
     )
 
 
-def check_lossy(child: Runner, artifact: Artifact) -> Check:
+def check_lossy(child: Runner, artifact: Artifact, source: Artifact) -> Check:
     """Shapes and finiteness on made-up inputs, and the claimed size. Raises `ToleranceExceeded`."""
-    signature = artifact.component().signature
-    for case, sizes in enumerate(unlike_sizes(signature)):
-        inputs = example_inputs(signature, sizes, seed=case)
+    declared = {spec.name: spec.shape for spec in artifact.component().signature.outputs}
+    for inputs, sizes in _cases(artifact, source):
         for name, values in child(inputs).items():
-            if not np.isfinite(np.asarray(values, np.float32)).all():
+            expected = tuple(sizes.get(n, n) if isinstance(n, str) else n for n in declared[name])
+            _check_shape(name, expected, values, sizes)
+            if not np.isfinite(np.asarray(values, np.float64)).all():
                 raise ToleranceExceeded(f"output {name!r} is not finite at {sizes}")
     return Check(status="passed", detail=f"finite over {CASES} shapes{check_facts(artifact)}")
 
@@ -116,8 +123,27 @@ def check_facts(artifact: Artifact) -> str:
     return ", size as claimed"
 
 
-def _same_shape(name: str, expected: Array, actual: Array, sizes: dict[str, int]) -> None:
-    if expected.shape != actual.shape:
+def _cases(artifact: Artifact, source: Artifact) -> Iterator[tuple[Arrays, dict[str, int]]]:
+    """Inputs of sizes that the result takes, filled as its source says: not by its own word."""
+    signature = artifact.component().signature
+    fills = {spec.name: spec.fill for spec in source.component().signature.inputs}
+    inputs = tuple(s.model_copy(update={"fill": fills[s.name]}) for s in signature.inputs)
+    filled = signature.model_copy(update={"inputs": inputs})
+    for case, sizes in enumerate(unlike_sizes(filled)):
+        made = example_inputs(filled, sizes, seed=case)
+        yield made, filled.bind(made)
+
+
+def _check_shape(
+    name: str, expected: tuple[int | str, ...], actual: Array, sizes: dict[str, int]
+) -> None:
+    """A name left in ``expected`` stands for any size: no input has that dimension."""
+    fits = len(expected) == actual.ndim and all(
+        isinstance(wanted, str) or size == wanted
+        for wanted, size in zip(expected, actual.shape, strict=True)
+    )
+    if not fits:
+        shape = f"({', '.join(map(str, expected))})"
         raise ToleranceExceeded(
-            f"output {name!r} has shape {actual.shape}, expected {expected.shape}, at {sizes}"
+            f"output {name!r} has shape {actual.shape}, expected {shape}, at {sizes}"
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple, Self
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
-from hwcore.artifacts import Cache, read_artifact, seal, sha256_json
+from hwcore.artifacts import Cache, DiskFull, read_artifact, seal, sha256_json
 from hwcore.artifacts.store import CHECK, write_atomic
 from hwcore.contract import (
     CONTRACT_VERSION,
@@ -24,20 +25,16 @@ from hwcore.contract import (
     PlannedStep,
     PluginError,
     Target,
-    UserError,
+    ToleranceExceeded,
     Value,
 )
 from hwcore.data import visible
-from hwcore.host import LoadedModel, PluginHost
-from hwcore.pipeline.checks import Check, check_lossless, check_lossy, check_signature
-from hwcore.pipeline.planning import runner_for
+from hwcore.host import PluginHost
+from hwcore.pipeline.checks import Check
+from hwcore.pipeline.oracle import Oracle
 
 FULL_DISK_BYTES = 1 << 20
 """Less than this left on the cache's disk means that a failure was about space."""
-
-
-class DiskFull(UserError):
-    """No space is left for the cache: no plan can go on."""
 
 
 class StepRecord(Value):
@@ -90,8 +87,7 @@ class Pipeline:
         self._target = target
         self._data = visible(data) if data is not None else None
         self._notify = notify
-        self._held = ExitStack()
-        self._reference_runner: LoadedModel | None = None
+        self._oracle = Oracle(host, reference=reference, target=target)
 
     def __enter__(self) -> Self:
         return self
@@ -101,8 +97,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Free the reference model."""
-        self._held.close()
-        self._reference_runner = None
+        self._oracle.close()
 
     def execute(self, plan: Plan) -> Executed:
         """Run the work steps of a plan. Raises the error of the first step that fails."""
@@ -144,16 +139,30 @@ class Pipeline:
         )
         key = step_key(lineage)
         with self._cache.making(key):
-            found = self._cache.artifact(key)
+            found = self._found(key)
             if self._notify is not None:
                 self._notify(plan, step, number, found is not None)
-            if found is not None:
-                return key, True, found, _read_check(found)
-            try:
+            if found is None:
                 artifact, check = self._make(key, plan, step, row, lineage, source, data)
-            except (HwcoreError, OSError) as error:
-                raise self._explained(error) from error
-            return key, False, artifact, check
+                return key, False, artifact, check
+            artifact, check = found
+            if check.status == "unchecked":
+                # A plugin that can run the result may have been installed since.
+                check = self._check(plan, step, row, artifact, source)
+                with self._noticing_a_full_disk():
+                    _write_check(artifact.path, check)
+            return key, True, artifact, check
+
+    def _found(self, key: str) -> tuple[Artifact, Check] | None:
+        """The finished step of that key and its check; a damaged one is removed."""
+        artifact = self._cache.artifact(key)
+        if artifact is None:
+            return None
+        try:
+            return artifact, Check.model_validate_json((artifact.path / CHECK).read_bytes())
+        except (OSError, ValidationError):
+            self._cache.discard("steps", key)
+            return None
 
     def _make(
         self,
@@ -165,7 +174,8 @@ class Pipeline:
         source: Artifact,
         data: Dataset | None,
     ) -> tuple[Artifact, Check]:
-        with self._cache.workspace() as work:
+        # The disk is looked at while what has filled it is still there.
+        with self._cache.workspace() as work, self._noticing_a_full_disk():
             draft = self._host.call(
                 step.hook,
                 step.plugin,
@@ -178,86 +188,36 @@ class Pipeline:
                 out=work,
                 seed=plan.seed,
             )
-            artifact = seal(work, draft, source, lineage)
-            try:
-                check = self._check(plan, step, row, artifact, source)
-            except PluginError as error:
-                if error.plugin is not None:
-                    raise
-                raise PluginError(
-                    error.message, plugin=step.plugin, version=lineage.version, hook=step.hook
-                ) from error
-            write_atomic(work / CHECK, check.model_dump_json().encode())
+            with _blamed_on(step, lineage.version):
+                artifact = seal(work, draft, source, lineage)
+            check = self._check(plan, step, row, artifact, source)
+            _write_check(work, check)
             final = self._cache.commit(work, "steps", key)
         return read_artifact(final), check
 
     def _check(
-        self,
-        plan: Plan,
-        step: PlannedStep,
-        row: Capability,
-        artifact: Artifact,
-        source: Artifact,
+        self, plan: Plan, step: PlannedStep, row: Capability, artifact: Artifact, source: Artifact
     ) -> Check:
-        check_signature(artifact, source)
+        """Check a result with its maker's runner, or else with the one that the plan ends in."""
         prefer = (step.plugin, *((plan.run.plugin,) if plan.run else ()))
-        chosen = runner_for(artifact, self._target, self._host, prefer=prefer)
-        if chosen is None:
-            return Check(
-                status="unchecked",
-                detail=f"no installed plugin can run {artifact.format} losslessly here",
+        with _blamed_on(step, artifact.manifest.lineage[-1].version):
+            return self._oracle.check(row, artifact, source, prefer=prefer)
+
+    @contextmanager
+    def _noticing_a_full_disk(self) -> Iterator[None]:
+        """A full disk shows as whatever the library in charge made of it: raise `DiskFull`."""
+        try:
+            yield
+        except (HwcoreError, OSError) as error:
+            text = f"{error} {getattr(error, 'details', '') or ''}"
+            full = (
+                getattr(error, "errno", None) == errno.ENOSPC
+                or "No space left on device" in text
+                or shutil.disk_usage(self._cache.root).free < FULL_DISK_BYTES
             )
-        with self._load(chosen, artifact) as child:
-            if not row.lossless:
-                return check_lossy(child, artifact)
-            parent = self._runner(source, prefer)
-            if parent is None:
-                return Check(
-                    status="unchecked",
-                    detail=f"no installed plugin can run {source.format} to compare with",
-                )
-            try:
-                return check_lossless(child, parent, artifact, source)
-            finally:
-                if parent is not self._reference_runner:
-                    parent.close()
-
-    def _runner(self, artifact: Artifact, prefer: tuple[str, ...]) -> LoadedModel | None:
-        """A runner to compare with. The reference model stays loaded: every plan needs it."""
-        is_reference = artifact.digest == self._reference.digest
-        if is_reference and self._reference_runner is not None:
-            return self._reference_runner
-        chosen = runner_for(artifact, self._target, self._host, prefer=prefer)
-        if chosen is None:
-            return None
-        loaded = self._load(chosen, artifact)
-        if is_reference:
-            self._reference_runner = self._held.enter_context(loaded)
-        return loaded
-
-    def _load(self, step: PlannedStep, artifact: Artifact) -> LoadedModel:
-        return self._host.run(
-            step.plugin,
-            artifact,
-            capability=step.capability,
-            options=step.options,
-            target=self._target,
-        )
-
-    def _explained(self, error: HwcoreError | OSError) -> HwcoreError | OSError:
-        """A full disk shows as whatever the library in charge made of it: say what it was."""
-        text = f"{error} {getattr(error, 'details', '') or ''}"
-        full = (
-            getattr(error, "errno", None) == errno.ENOSPC
-            or "No space left on device" in text
-            or shutil.disk_usage(self._cache.root).free < FULL_DISK_BYTES
-        )
-        if not full:
-            return error
-        return DiskFull(
-            f"the disk that holds the cache {self._cache.root} is full",
-            hint="Free some space, `hwcore cache prune`, or set HWCORE_CACHE to another disk.",
-        )
+            if full:
+                raise DiskFull(self._cache.root) from error
+            raise
 
 
 def step_key(lineage: LineageStep) -> str:
@@ -266,5 +226,21 @@ def step_key(lineage: LineageStep) -> str:
     return sha256_json({**value, "contract": CONTRACT_VERSION})
 
 
-def _read_check(artifact: Artifact) -> Check:
-    return Check.model_validate_json((artifact.path / CHECK).read_bytes())
+def _write_check(folder: Path, check: Check) -> None:
+    """Keep beside a result what was checked of it."""
+    write_atomic(folder / CHECK, check.model_dump_json().encode())
+
+
+@contextmanager
+def _blamed_on(step: PlannedStep, version: str) -> Iterator[None]:
+    """Name plugin and step in errors about the files it made, which do not know whose they are."""
+    try:
+        yield
+    except PluginError as error:
+        if error.plugin is not None:
+            raise
+        raise PluginError(
+            error.reason, plugin=step.plugin, version=version, hook=step.hook, hint=error.hint
+        ) from error
+    except ToleranceExceeded as error:
+        raise ToleranceExceeded(f"{step}: {error.message}", hint=error.hint) from error

@@ -10,14 +10,14 @@ from hwcore.contract import (
     Dataset,
     Plan,
     PlannedStep,
-    Produces,
     Recipe,
     Step,
     Target,
     Traits,
     UserError,
 )
-from hwcore.host import PluginHost, missing_requirements
+from hwcore.host import PluginHost, PluginRecord, check_options, missing_requirements
+from hwcore.host.drafts import promised_traits
 
 
 class LeftOut(NamedTuple):
@@ -44,27 +44,13 @@ def stage_of(artifact: Artifact) -> Stage:
     return Stage(artifact.format, artifact.traits, tuple(history))
 
 
-def output_of(produces: Produces, traits: Traits, target: Target) -> Traits:
-    """The traits of a result: the source's, but for what the capability says it changes."""
-    update: dict[str, object] = {
-        name: value
-        for name in ("quantization", "stage", "op_domains")
-        if (value := getattr(produces, name)) is not None
-    }
-    if produces.bound:
-        update["bound_to"] = target.fingerprint
-    return traits.model_copy(update=update)
-
-
 def mismatch(
     row: Capability, stage: Stage, *, task: str, target: Target, data: Dataset | None
 ) -> str | None:
     """Why a capability cannot be the next step, in a few words; ``None`` when it can."""
-    reasons = [
-        pattern.mismatch(stage.format, stage.traits, target.fingerprint) for pattern in row.inputs
-    ]
-    if None not in reasons:
-        return reasons[0]
+    reason = _refused(row, stage, target)
+    if reason is not None:
+        return reason
     if row.tasks and task not in row.tasks:
         return f"does not do {task}"
     needs = [need.mismatch(target) for need in row.targets]
@@ -80,6 +66,16 @@ def mismatch(
     return None
 
 
+def _refused(row: Capability, stage: Stage, target: Target) -> str | None:
+    """Why none of a row's patterns takes the artifact: told of one for its format, if any is."""
+    patterns = [pattern for pattern in row.inputs if pattern.format == stage.format]
+    if not patterns:
+        formats = dict.fromkeys(pattern.format for pattern in row.inputs)
+        return f"takes {' or '.join(formats)}, not {stage.format}"
+    reasons = [p.mismatch(stage.format, stage.traits, target.fingerprint) for p in patterns]
+    return None if None in reasons else reasons[0]
+
+
 def bind(
     recipe: Recipe,
     *,
@@ -91,7 +87,8 @@ def bind(
 ) -> Plan | LeftOut:
     """Bind a recipe to a source and a target, or say why it does not fit.
 
-    Raises `UserError` for a step that could be any of several capabilities.
+    Raises `UserError` for a step that could be any of several capabilities, or has an option
+    that its capability does not take.
     """
     if recipe.tasks and source.task not in recipe.tasks:
         return LeftOut(recipe.name, f"is for {', '.join(recipe.tasks)}, not {source.task}")
@@ -132,7 +129,7 @@ def bind_steps(
         if fitted.output is not None:
             stage = Stage(
                 fitted.output.format,
-                output_of(fitted.output, stage.traits, target),
+                promised_traits(fitted.output, stage.traits, target),
                 (*stage.history, step.hook, f"{step.plugin}/{fitted.id}"),
             )
     return tuple(planned)
@@ -162,11 +159,16 @@ def _fit(
             hint="Name one with the key `capability`, or --capability on the command line.",
         )
     row = fitting[0]
-    if row.extra is not None:
-        missing = missing_requirements(record, row.extra)
-        if missing:
-            return f'needs {", ".join(missing)}: pip install "{record.distribution}[{row.extra}]"'
+    missing = _lacks_extra(record, row)
+    if missing:
+        return f'needs {", ".join(missing)}: pip install "{record.distribution}[{row.extra}]"'
+    check_options(record, row.id, step.options)
     return row
+
+
+def _lacks_extra(record: PluginRecord, row: Capability) -> list[str]:
+    """Requirements of the row's extra that are not installed."""
+    return missing_requirements(record, row.extra) if row.extra is not None else []
 
 
 def runner_for(
@@ -183,8 +185,9 @@ def runner_for(
             continue
         rank = prefer.index(record.name) if record.name in prefer else len(prefer)
         for row in record.manifest.capabilities:
-            fits = row.hook == "run" and row.lossless
-            if fits and mismatch(row, stage, task=artifact.task, target=target, data=None) is None:
+            if not (row.hook == "run" and row.lossless) or _lacks_extra(record, row):
+                continue
+            if mismatch(row, stage, task=artifact.task, target=target, data=None) is None:
                 step = PlannedStep(hook="run", plugin=record.name, capability=row.id)
                 found.append(((not row.reference, rank), step))
     return min(found, key=lambda pair: pair[0])[1] if found else None

@@ -18,17 +18,28 @@ if TYPE_CHECKING:
 MAX_RECIPE_BYTES = 1 << 20
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, by which a few lines can stand for billions."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases have no place in a recipe")
+        return super().compose_node(parent, index)
+
+
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises `UserError` that names the file, the key and the nearest right one."""
     try:
         if path.stat().st_size > MAX_RECIPE_BYTES:
             raise UserError(f"{path} is larger than 1 MiB, which no recipe is")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UserError(
             f"recipe {path} cannot be read: {error.strerror}",
             hint="Name a YAML file, or a recipe that a plugin brings.",
         ) from error
+    except RecursionError as error:
+        raise UserError(f"recipe {path} is nested more deeply than any recipe is") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = " ".join(str(error).split())
         raise UserError(

@@ -55,8 +55,13 @@ class Difference(NamedTuple):
 
 
 def difference(expected: Array, actual: Array) -> Difference:
-    """Compare two arrays of one shape; NaN where either is not finite."""
+    """Compare two arrays of one shape; NaN or infinite where either is not finite."""
     reference = np.asarray(expected, np.float64)
-    error = np.abs(reference - np.asarray(actual, np.float64))
-    scale = max(float(np.sqrt(np.mean(reference**2))), MIN_SCALE)
-    return Difference(float(error.max()) / scale, float(np.sqrt(np.mean(error**2))) / scale)
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        error = np.abs(reference - np.asarray(actual, np.float64))
+    scale = max(_rms(reference), MIN_SCALE)
+    return Difference(float(error.max()) / scale, _rms(error) / scale)
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))

@@ -18,20 +18,26 @@ class Choice(Value):
     verdict: str
     hint: str | None = None
     """What would help, when nothing is recommended."""
+    worked: bool = True
+    """False when every plan but the baseline failed."""
 
 
 def choose(trials: tuple[Trial, ...], max_drop: float) -> Choice:
     """The fastest checked plan whose drop is within the tolerance at its bound.
 
-    ``recommended`` is ``None`` when nothing but the baseline would do; the verdict then says
-    how close the best came.
+    It is the baseline when that is the fastest. ``recommended`` is ``None`` when no plan is
+    proven to be within the tolerance; the verdict then says how close the best came.
     """
     measured = [t for t in trials if t.state == "measured" and t.quality and t.speedups]
     front = _front(measured)
     candidates = [t for t in measured if not t.baseline and t.unchecked is None]
     within = [t for t in candidates if t.quality and t.quality.drop_bound <= max_drop]
     if not candidates:
-        return Choice(recommended=None, front=front, verdict="no plan worked on this machine")
+        return _no_candidate(
+            [t for t in measured if not t.baseline],
+            [t for t in trials if t.state == "failed"],
+            front,
+        )
     if not within:
         closest = min(candidates, key=_bound)
         return Choice(
@@ -52,14 +58,35 @@ def choose(trials: tuple[Trial, ...], max_drop: float) -> Choice:
     return Choice(recommended=best.id, front=front, verdict=verdict)
 
 
+def _no_candidate(unchecked: list[Trial], failed: list[Trial], front: tuple[str, ...]) -> Choice:
+    """Why there is nothing to choose from: plans did not work, or could not be checked."""
+    if not unchecked:
+        reasons = "; ".join(f"{trial.plan.name}: {trial.error}" for trial in failed)
+        return Choice(
+            recommended=None,
+            front=front,
+            verdict="no plan worked on this machine",
+            hint=f"{reasons}. Mend that and give --again: what failed is not retried unasked."
+            if reasons
+            else None,
+            worked=False,
+        )
+    return Choice(
+        recommended=None,
+        front=front,
+        verdict="no plan could be checked, so none can be recommended",
+        hint=f"{unchecked[0].plan.name}: {unchecked[0].unchecked}",
+    )
+
+
 def _hint(closest: Trial, max_drop: float) -> str:
-    rows = closest.quality.rows if closest.quality else 0
-    needed = rows_needed(max_drop) if max_drop > 0 else None
-    if needed is None:
+    if max_drop <= 0:
         return "No number of rows proves a drop of zero: give a --max-drop above 0."
-    if rows < needed:
+    quality, needed = closest.quality, rows_needed(max_drop)
+    # A mean of cosines has no such number: it depends on how much they differ.
+    if quality is not None and quality.metric != "cosine" and quality.rows < needed:
         return (
-            f"It was judged on {rows} rows; {needed} are the least that can prove "
+            f"It was judged on {quality.rows} rows; {needed} are the least that can prove "
             f"--max-drop {max_drop:g}. Give more data, or allow a larger drop."
         )
     return "Allow a larger --max-drop, or give more data: the bound shrinks with more rows."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,9 +48,12 @@ def open_data(
         final = cache.path("datasets", key)
         if final.exists():
             try:
-                return read_dataset(final)
-            except ArtifactCorrupt:
+                found = read_dataset(final)
+            except (ArtifactCorrupt, UserError):
                 cache.discard("datasets", key)
+            else:
+                os.utime(final)
+                return found
         with cache.workspace() as work:
             shutil.rmtree(work)
             build_dataset(

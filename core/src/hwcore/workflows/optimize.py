@@ -18,11 +18,13 @@ from hwcore.contract import (
     Dataset,
     HardwareUnavailable,
     Plan,
+    PluginError,
     Recipe,
     Target,
     ToleranceExceeded,
     UserError,
 )
+from hwcore.data.split import DEFAULT_ROWS
 from hwcore.host import PluginHost, local_cpu
 from hwcore.pipeline import LeftOut, Pipeline, bind, bundled_recipes, runner_for
 from hwcore.workflows.choice import choose
@@ -47,7 +49,7 @@ class OptimizeRequest:
     """Folder of the study; by default one in the cache, found again by model, data and goal."""
     max_drop: float = 0.01
     rows: int | None = None
-    """Most rows of the ``test`` role to judge on; all of them by default."""
+    """Rows of the ``test`` role to judge on; all of them by default."""
     batch_sizes: tuple[int, ...] = (1, 8)
     length: int | None = None
     """Tokens per row when timing; by default the data's own lengths."""
@@ -86,7 +88,7 @@ def optimize(
 
     Raises `ToleranceExceeded` when no plan is proven accurate enough (nothing is written to
     ``out`` then, the study is kept), `UserError` for bad input, and `PluginError` when the
-    reference itself does not run. Any other plan's failure is a record in the study.
+    reference itself does not run, or no other plan. One plan's failure is a record in the study.
     """
     reporter = reporter or Silent()
     _check(request)
@@ -108,6 +110,7 @@ def optimize(
         if request.data is not None:
             with reporter.work("read the data") as progress:
                 data = open_data(request.data, source, cache, seed=request.seed, progress=progress)
+            _check_rows(request.data.path, data, request.rows)
         device = local_cpu()
         target = Target.of(device)
         threads = request.threads or device.cores
@@ -164,6 +167,8 @@ def _finish(
     study.update(recommended=choice.recommended, verdict=choice.verdict, out=None)
     picture = study.folder / PICTURE
     draw(study.file, choice.front, picture)
+    if not choice.worked:
+        raise PluginError(choice.verdict, hint=choice.hint)
     if choice.recommended is None:
         raise ToleranceExceeded(choice.verdict, hint=choice.hint)
     out = request.out
@@ -192,6 +197,16 @@ def _check(request: OptimizeRequest) -> None:
         check_output(request.out)
 
 
+def _check_rows(path: Path, data: Dataset, wanted: int | None) -> None:
+    have = data.count("test")
+    if wanted is not None and wanted > have:
+        raise UserError(
+            f"{path} has {have} rows to judge on, but --rows asks for {wanted}",
+            hint=f"Ask for fewer, or give more data; no more than {DEFAULT_ROWS['test']} rows of a "
+            "file are held out.",
+        )
+
+
 def _plans(
     request: OptimizeRequest,
     source: Artifact,
@@ -212,7 +227,14 @@ def _plans(
     )
     plans, left_out = [baseline], []
     for recipe in _recipes(request.recipes, host):
-        bound = bind(recipe, source=source, target=target, data=data, host=host, seed=request.seed)
+        try:
+            bound: Plan | LeftOut = bind(
+                recipe, source=source, target=target, data=data, host=host, seed=request.seed
+            )
+        except UserError as error:
+            if request.recipes:
+                raise
+            bound = LeftOut(recipe.name, error.message)  # a plugin's mistake: the others go on
         if isinstance(bound, LeftOut):
             left_out.append(LeftOutRecipe(recipe=bound.name, reason=bound.reason))
         elif not bound.work and bound.run == run:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hwcore.artifacts import copy_artifact
-from hwcore.artifacts.store import MANIFEST, fsync_folder, link_or_copy
+from hwcore.artifacts.store import MANIFEST, fsync_folder, fsync_tree, link_or_copy
 from hwcore.contract import Artifact, Plan, PlannedStep, Recipe, Step, UserError
 from hwcore.pipeline import read_recipe, write_recipe
 
@@ -34,6 +34,7 @@ def output_folder(out: Path) -> Iterator[Path]:
     """
     check_output(out)
     out = out.absolute()
+    missing = [folder for folder in out.parents if not folder.exists()]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -44,16 +45,35 @@ def output_folder(out: Path) -> Iterator[Path]:
     try:
         temporary.chmod(0o755)
         yield temporary
-        if out.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-            out.rename(old / "old")
-            temporary.rename(out)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(out)
+        fsync_tree(temporary)
+        _move(temporary, out)
         fsync_folder(out.parent)
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be written: {error.strerror}", hint="Name another folder with --out."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if not out.exists():
+            with suppress(OSError):  # somebody else has put something there meanwhile
+                for folder in missing:
+                    folder.rmdir()
+
+
+def _move(folder: Path, out: Path) -> None:
+    """Put ``folder`` in the place of ``out``, which comes back where that fails."""
+    if not out.exists():
+        folder.rename(out)
+        return
+    grave = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    old = out.rename(grave / "old")
+    try:
+        folder.rename(out)
+    except OSError:
+        old.rename(out)
+        raise
+    finally:
+        shutil.rmtree(grave)
 
 
 def check_output(out: Path) -> None:

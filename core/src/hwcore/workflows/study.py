@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import JsonValue, ValidationError
 
-from hwcore.artifacts.store import write_atomic
+from hwcore.artifacts.store import first_problem, write_atomic
 from hwcore.contract import Device, Plan, Target, UserError, Value
 from hwcore.evaluate import Quality
 from hwcore.measure import Ratio, Timing
@@ -109,8 +109,9 @@ class Study:
     def open(cls, folder: Path, fresh: StudyFile) -> Study:
         """Continue the study in ``folder``, or begin one there.
 
-        What an earlier run learned of a trial is kept where the id is the same. Raises
-        `UserError` when the folder holds a study of another model or data.
+        What an earlier run learned of a trial is kept where the id is the same; what it found
+        relative to another baseline is not. Raises `UserError` when the folder holds a study of
+        another model or data.
         """
         path = folder / STUDY
         try:
@@ -130,10 +131,13 @@ class Study:
                 f"{folder} holds a study of another {what}",
                 hint="Name another folder with --study, or remove this one.",
             )
+        same_baseline = _baseline(earlier) == _baseline(fresh)
         known = {trial.id: trial for trial in earlier.trials}
-        trials = tuple(known.get(trial.id, trial) for trial in fresh.trials)
         update = {
-            "trials": trials,
+            "trials": tuple(
+                _continued(known[trial.id], trial, same_baseline) if trial.id in known else trial
+                for trial in fresh.trials
+            ),
             "measured_together": earlier.measured_together,
             "measured_at": earlier.measured_at,
             "tokenize_ms": earlier.tokenize_ms,
@@ -169,12 +173,22 @@ def read_study(folder: Path) -> StudyFile:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise UserError(
-            f"{path} is no study of this version: {where}: {first['msg']}",
+            f"{path} is no study of this version: {first_problem(error)}",
             hint="Remove it, or name another folder with --study.",
         ) from None
+
+
+def _baseline(study: StudyFile) -> str | None:
+    return next((trial.id for trial in study.trials if trial.baseline), None)
+
+
+def _continued(known: Trial, planned: Trial, same_baseline: bool) -> Trial:
+    """What is known of a trial, as the plan of today calls it."""
+    update: dict[str, object] = {"plan": planned.plan, "baseline": planned.baseline}
+    if not same_baseline and known.state in ("evaluated", "measured"):
+        update |= {"state": "built", "quality": None, "timings": (), "speedups": ()}
+    return known.model_copy(update=update)
 
 
 def _digest(study: StudyFile) -> JsonValue:

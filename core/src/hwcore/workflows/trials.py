@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from hwcore.artifacts import read_artifact
+from hwcore.artifacts import DiskFull, read_artifact
 from hwcore.contract import (
     Artifact,
     Cancelled,
@@ -23,7 +23,7 @@ from hwcore.contract import (
 from hwcore.evaluate import Answers, answers, judge, load_answers, save_answers
 from hwcore.host import LoadedModel, PluginHost
 from hwcore.measure import measure, workloads
-from hwcore.pipeline import DiskFull, Pipeline
+from hwcore.pipeline import Pipeline
 from hwcore.workflows.reporter import Progress, Reporter, show
 from hwcore.workflows.study import Study, Trial
 from hwcore.workflows.tokenize import tokenize_ms
@@ -69,7 +69,9 @@ class Trials:
         """
         for trial in self._study.file.trials:
             failed = trial.state == "failed"
-            if (failed and not again) or (not failed and self._is_there(trial)):
+            # A plugin that can check a result may have been installed since.
+            finished = trial.unchecked is None and self._is_there(trial)
+            if (failed and not again) or (not failed and finished):
                 continue
             with self._attempt(trial, f"build {trial.plan.name}") as (_, warnings):
                 executed = self._pipeline.execute(trial.plan)

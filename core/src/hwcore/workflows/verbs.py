@@ -39,6 +39,8 @@ def run_step(
     """Run the step, check its result, write it to ``out``. Raises like `optimize`."""
     reporter = reporter or Silent()
     check_output(request.out)
+    if request.plugin is not None:
+        host.record(request.plugin)  # says what there is instead, before the model is read
     with ExitStack() as held:
         source = open_source(
             request.model,

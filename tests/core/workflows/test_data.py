@@ -1,0 +1,152 @@
+"""The user's data: made into a dataset once, and again when anything it depends on changes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import models
+import parts
+import pytest
+
+from hwcore.artifacts import Cache
+from hwcore.contract import Artifact, UserError
+from hwcore.workflows.data import DataRequest, open_data
+from hwcore.workflows.tokenize import tokenize_ms
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+@pytest.fixture
+def source(tiny_source: Callable[..., Artifact]) -> Artifact:
+    return tiny_source("bert")
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> DataRequest:
+    path = models.write_csv(tmp_path / "reviews.csv", models.reviews(30))
+    return DataRequest(path, rows={"test": 8, "tune": 4, "calibration": 2})
+
+
+def made(cache: Cache) -> list[str]:
+    assert list((cache.root / "tmp").iterdir()) == [], "work was left behind"
+    return sorted(path.name for path in (cache.root / "datasets").iterdir())
+
+
+def test_made_once(cache: Cache, source: Artifact, request_: DataRequest) -> None:
+    seen: list[float] = []
+    first = open_data(request_, source, cache, progress=lambda fraction, _: seen.append(fraction))
+    assert seen[-1] == 1.0
+    assert dict(first.info.rows) == {"test": 8, "tune": 4, "calibration": 2}
+    assert first.path == cache.path("datasets", made(cache)[0])
+    second = open_data(
+        request_, source, cache, progress=lambda *_: pytest.fail("it was made again")
+    )
+    assert second == first
+
+
+def test_asking_counts_as_use(cache: Cache, source: Artifact, request_: DataRequest) -> None:
+    folder = open_data(request_, source, cache).path
+    os.utime(folder, (1, 1))
+    open_data(request_, source, cache)
+    assert time.time() - folder.stat().st_mtime < 100
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_length": 8},
+        {"rows": {"test": 9}},
+        {"text_column": "text"},
+        {"label_column": "label"},
+    ],
+    ids=str,
+)
+def test_another_request_makes_another_dataset(
+    cache: Cache, source: Artifact, request_: DataRequest, change: dict[str, Any]
+) -> None:
+    open_data(request_, source, cache)
+    open_data(replace(request_, **change), source, cache)
+    assert len(made(cache)) == 2
+
+
+def test_so_does_another_seed_another_file_and_another_model(
+    cache: Cache,
+    source: Artifact,
+    request_: DataRequest,
+    tiny_source: Callable[..., Artifact],
+) -> None:
+    digests = {open_data(request_, source, cache).digest}
+    digests.add(open_data(request_, source, cache, seed=1).digest)
+    models.write_csv(request_.path, models.reviews(30, seed=5))
+    digests.add(open_data(request_, source, cache).digest)
+    digests.add(open_data(request_, tiny_source("roberta"), cache).digest)
+    assert len(digests) == len(made(cache)) == 4
+
+
+def test_the_order_of_roles_does_not_matter(
+    cache: Cache, source: Artifact, request_: DataRequest
+) -> None:
+    open_data(request_, source, cache)
+    backwards = dict(reversed(request_.rows.items()))
+    open_data(replace(request_, rows=backwards), source, cache)
+    assert len(made(cache)) == 1
+
+
+def test_a_damaged_dataset_is_made_again(
+    cache: Cache, source: Artifact, request_: DataRequest
+) -> None:
+    first = open_data(request_, source, cache)
+    os.truncate(first.path / "test" / "labels.npy", 10)
+    assert open_data(request_, source, cache).digest == first.digest
+    assert len(made(cache)) == 1
+
+
+def test_a_bad_file_leaves_nothing_behind(
+    cache: Cache, source: Artifact, request_: DataRequest
+) -> None:
+    with pytest.raises(UserError, match="has no column 'words'"):
+        open_data(replace(request_, text_column="words"), source, cache)
+    assert made(cache) == []
+
+
+def test_a_dataset_made_earlier_is_taken_as_it_is(
+    tmp_path: Path, cache: Cache, source: Artifact
+) -> None:
+    dataset = parts.dataset(tmp_path / "data", {"test": 5})
+    assert open_data(DataRequest(tmp_path / "data"), source, cache) == dataset
+    assert made(cache) == []
+
+
+def test_a_file_that_is_not_there(tmp_path: Path, cache: Cache, source: Artifact) -> None:
+    with pytest.raises(UserError, match=r"gone.csv is not there") as caught:
+        open_data(DataRequest(tmp_path / "gone.csv"), source, cache)
+    assert caught.value.hint == "--data takes a file or a folder."
+
+
+class TestTokenizeTime:
+    def test_of_the_users_own_texts(
+        self, cache: Cache, source: Artifact, request_: DataRequest
+    ) -> None:
+        milliseconds = tokenize_ms(source, open_data(request_, source, cache))
+        assert milliseconds is not None
+        assert 0 < milliseconds < 1000
+
+    def test_without_labels_there_are_no_tune_rows_and_it_is_told_all_the_same(
+        self, tmp_path: Path, cache: Cache, source: Artifact
+    ) -> None:
+        bare = [{"text": row["text"]} for row in models.reviews(30)]
+        path = models.write_csv(tmp_path / "bare.csv", bare)
+        data = open_data(DataRequest(path), source, cache)
+        assert data.count("tune") == 0
+        assert tokenize_ms(source, data) is not None
+
+    def test_not_without_data(self, source: Artifact) -> None:
+        assert tokenize_ms(source, None) is None
