@@ -1,0 +1,59 @@
+"""What the end-to-end tests share: models, data, and one whole optimize that many look at."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Helpers beside this file are imported by name; import-mode importlib leaves the path alone.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import models
+from command import Command, sketching
+from optimizing import DROP, QUICK, ROWS, Optimized
+
+
+@pytest.fixture(scope="session")
+def bert(tiny: Callable[..., Path]) -> Path:
+    """A classifier of texts."""
+    return tiny("bert")
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled texts."""
+    return models.write_csv(tmp_path_factory.mktemp("data") / "reviews.csv", models.reviews(ROWS))
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled images."""
+    return models.write_images(tmp_path_factory.mktemp("data") / "images", ROWS)
+
+
+@pytest.fixture
+def hwcore(tmp_path: Path) -> Command:
+    """The command with an empty cache and all our plugins."""
+    return Command(tmp_path / "cache")
+
+
+@pytest.fixture
+def sketch(tmp_path: Path) -> Command:
+    """The command with an empty cache and one small plugin, which takes seconds."""
+    return sketching(tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def optimized(bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Optimized:
+    """All recipes of all plugins tried on a classifier and labelled texts."""
+    home = tmp_path_factory.mktemp("optimized")
+    hwcore = Command(home / "cache")
+    arguments = ("optimize", bert, "--data", reviews, *DROP, *QUICK)
+    arguments = (*arguments, "--study", home / "study", "--out", home / "out")
+    done = hwcore(*arguments).check()
+    study = json.loads((home / "study" / "study.json").read_text())
+    return Optimized(hwcore, arguments, done, home / "out", study, home / "study")
