@@ -45,7 +45,8 @@ def test_a_plugin_is_found_with_everything_it_declares_and_not_imported(
     assert record.folder is not None
     assert record.folder.name == "hwdummy_numpy"
     assert record.schemas["linear"]["properties"]["rows"] == {"type": "integer", "minimum": 1}
-    assert [recipe.name for recipe in record.recipes()] == ["numpy-int8"]
+    assert record.manifest is not None
+    assert record.manifest.recipes == ("recipe.yaml",)
     assert list(record.library_versions()) == ["numpy"]
     assert "hwdummy_numpy" not in sys.modules
 
@@ -248,14 +249,6 @@ def test_extras_of_requirements_are_followed(tmp_path: Path, install: Callable[.
     install(inner, outer)
     record = discover(allow=("outer",)).record("outer")
     assert missing_requirements(record, "build") == ["no-such-one>=2", "numpy<1"]
-
-
-def test_a_bad_recipe_names_its_file(tmp_path: Path, install: Callable[..., None]) -> None:
-    folder = write_plugin(tmp_path, "acme", manifest="recipes = ['r.yaml']")
-    (folder / "hwdummy_acme/r.yaml").write_text("name: r\nsteps: []\n")
-    install(folder)
-    with pytest.raises(PluginError, match=r"recipe .*r\.yaml cannot be read"):
-        discover(allow=("acme",)).record("acme").recipes()
 
 
 def test_a_worker_says_which_interpreter_lacks_the_plugin() -> None:

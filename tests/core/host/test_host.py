@@ -147,6 +147,8 @@ def test_a_closed_host_says_so(bench: Bench, source: Artifact, tmp_path: Path) -
     bench.host.close()
     with pytest.raises(UserError, match="the plugin host is closed"):
         bench.work(source, "talk")
+    with pytest.raises(UserError, match="the plugin host is closed"):
+        bench.host.devices()
     with pytest.raises(UserError, match="the model is closed"):
         model({"x": np.ones((1, 8), np.float32)})
 
@@ -218,6 +220,30 @@ def test_a_caveat_that_applies_is_a_warning(
             out=out,
         )
         assert events.warnings == ([] if features else ["int8 does not pay without VNNI"])
+
+
+def test_exactly_the_plugin_that_was_chosen_is_asked(
+    bench: Bench, source: Artifact, tmp_path: Path, events: Events
+) -> None:
+    """Both dummies quantize, and both have been asked something before."""
+    made = bench.export(source, tmp_path / "out")
+    for _ in range(2):
+        assert bench.work(source, "talk").format == "unruly"
+        assert events.lines[-1] == "logged"
+        events.clear()
+        draft = bench.host.call(
+            "quantize",
+            "numpy",
+            source=made,
+            capability="int8",
+            options={},
+            data=None,
+            target=Target(features=("vnni",)),
+            reference=source,
+            out=tmp_path,
+        )
+        assert draft.format == "npz"
+        assert not events
 
 
 def test_devices_come_from_the_core_and_from_plugins(bench: Bench) -> None:

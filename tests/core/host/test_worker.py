@@ -62,7 +62,7 @@ def test_a_crash_names_the_signal_and_shows_where(start: Start, source: Artifact
     error = died(start("unruly"), source, "segfault")
     assert "its process died of SIGSEGV (Segmentation fault)" in str(error)
     assert error.details is not None
-    assert "about to read address 0" in error.details
+    assert "about to read address 0\nfrom C\n" in error.details
     assert "in segfault" in error.details
 
 
@@ -420,6 +420,14 @@ def test_what_lies_in_the_working_directory_is_not_imported(
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('from the working directory')")
     monkeypatch.chdir(tmp_path)
     assert start("unruly").work(source, "environment", names=[]).format == "unruly"
+
+
+def test_an_interpreter_with_another_hwcore(
+    start: Start, source: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwcore.host.worker.worker.WIRE_VERSION", 99)
+    with pytest.raises(PluginError, match="its interpreter has another version of hwcore"):
+        start("unruly").work(source, "talk")
 
 
 def test_an_interpreter_that_is_not_there(start: Start, source: Artifact) -> None:

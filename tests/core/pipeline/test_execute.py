@@ -390,7 +390,9 @@ class TestReferenceModel:
 class TestKey:
     def test_is_that_of_the_lineage(self, bench: Bench) -> None:
         executed = bench.run(INT8)
-        assert executed.steps[0].key == step_key(executed.artifact.manifest.lineage[-1])
+        assert executed.steps[0].key == step_key(
+            executed.artifact.manifest.lineage[-1], bench.source.digest
+        )
         assert executed.artifact.path.name == executed.steps[0].key
 
     @pytest.mark.parametrize(
@@ -412,18 +414,21 @@ class TestKey:
         ids=str,
     )
     def test_depends_on_every_input_of_a_step(self, change: dict[str, Any]) -> None:
-        keys = {step_key(parts.step()), step_key(parts.step(options={}))}
+        keys = {step_key(parts.step(), "0r1g"), step_key(parts.step(options={}), "0r1g")}
         assert len(keys) == 1
-        assert step_key(parts.step(**change)) not in keys
+        assert step_key(parts.step(**change), "0r1g") not in keys
 
     def test_no_two_inputs_are_taken_for_each_other(self) -> None:
         alike = [{"target": "ab"}, {"parent": "ab"}, {"dataset": "ab"}, {"options": {"a": "ab"}}]
-        assert len({step_key(parts.step(**change)) for change in alike}) == len(alike)
+        assert len({step_key(parts.step(**change), "0r1g") for change in alike}) == len(alike)
+
+    def test_depends_on_the_original(self) -> None:
+        assert step_key(parts.step(), "0r1g") != step_key(parts.step(), "0ther")
 
     def test_depends_on_the_contract(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        before = step_key(parts.step())
+        before = step_key(parts.step(), "0r1g")
         monkeypatch.setattr(execute, "CONTRACT_VERSION", "9.9")
-        assert step_key(parts.step()) != before
+        assert step_key(parts.step(), "0r1g") != before
 
     @pytest.mark.parametrize(
         "change",

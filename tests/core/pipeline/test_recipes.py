@@ -9,7 +9,7 @@ from pathlib import Path
 import parts
 import pytest
 
-from hwcore.contract import PluginError, Recipe, Step, UserError
+from hwcore.contract import Recipe, Step, UserError
 from hwcore.pipeline import bundled_recipes, read_recipe, write_recipe
 
 GOOD = """
@@ -162,26 +162,33 @@ class TestBundled:
             self.record(name, tmp_path / name, GOOD.replace("name: fast", f"name: {name}-fast"))
             for name in "ba"
         ]
-        assert [recipe.name for recipe in bundled_recipes(records)] == ["b-fast", "a-fast"]
+        recipes, bad = bundled_recipes(records)
+        assert [recipe.name for recipe in recipes] == ["b-fast", "a-fast"]
+        assert bad == []
 
     def test_only_of_plugins_that_can_be_used(self, tmp_path: Path) -> None:
         broken = self.record("a", tmp_path / "a", GOOD, state="broken")
         bare = parts.record("b", manifest=None, state="blocked")
-        assert bundled_recipes([broken, bare]) == []
+        assert bundled_recipes([broken, bare]) == ([], [])
 
-    def test_a_bad_one_is_its_plugins_fault(self, tmp_path: Path) -> None:
-        record = self.record("acme", tmp_path, GOOD.replace("tasks", "task"))
-        with pytest.raises(PluginError, match=r"plugin acme 1\.0: recipe .* unknown key 'task'"):
-            bundled_recipes([record])
+    def test_a_bad_one_is_its_plugins_fault_and_nobody_elses(self, tmp_path: Path) -> None:
+        bad = self.record("acme", tmp_path / "a", GOOD.replace("tasks", "task"))
+        good = self.record("other", tmp_path / "b", GOOD)
+        recipes, left = bundled_recipes([bad, good])
+        assert [recipe.name for recipe in recipes] == ["fast"]
+        assert [entry.name for entry in left] == ["acme:recipe.yaml"]
+        assert "unknown key 'task'" in left[0].reason
 
-    def test_one_that_is_not_there_is_its_plugins_fault(self, tmp_path: Path) -> None:
+    def test_one_that_is_not_there(self, tmp_path: Path) -> None:
         record = self.record("acme", tmp_path, GOOD)
         (tmp_path / "recipe.yaml").unlink()
-        with pytest.raises(PluginError, match=r"plugin acme 1\.0: recipe .* cannot be read"):
-            bundled_recipes([record])
+        recipes, left = bundled_recipes([record])
+        assert recipes == []
+        assert "cannot be read" in left[0].reason
 
     def test_two_of_one_name(self, tmp_path: Path) -> None:
         records = [self.record(name, tmp_path / name, GOOD) for name in ("acme", "other")]
-        message = "plugin other 1.0: its recipe 'fast' has the name of one in core-plugin-acme"
-        with pytest.raises(PluginError, match=message):
-            bundled_recipes(records)
+        recipes, left = bundled_recipes(records)
+        assert [recipe.name for recipe in recipes] == ["fast"]
+        reason = "core-plugin-other and core-plugin-acme both bring a recipe of this name"
+        assert left == [("fast", reason)]

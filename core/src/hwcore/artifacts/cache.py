@@ -29,6 +29,8 @@ from hwcore.contract import Artifact, ArtifactCorrupt, UserError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when no space, or none of the user's share, is left."""
 
+STUDY_LOCK = ".lock"
+"""In a study's folder: held by the program that is at work on it."""
 NEW_S = 60
 """A workspace younger than this may belong to a program that has not locked it yet."""
 
@@ -174,10 +176,25 @@ class Cache:
         for entry in entries:
             stale = older_than_s is not None and time.time() - entry.used > older_than_s
             if stale or (max_bytes is not None and total > max_bytes):
-                self.discard(entry.kind, entry.key)
+                if not self._discard_unheld(entry):
+                    continue
                 total -= entry.size_bytes
                 gone.append(entry)
         return gone
+
+    def _discard_unheld(self, entry: CacheEntry) -> bool:
+        """Remove an entry, unless a program is at work on it: that one holds its lock."""
+        held_by = {
+            "steps": self.root / "locks" / f"{entry.key}.lock",
+            "datasets": self.root / "locks" / f"{entry.key}.lock",
+            "studies": entry.path / STUDY_LOCK,
+        }
+        try:
+            with FileLock(held_by[entry.kind], timeout=0):
+                self.discard(entry.kind, entry.key)
+        except Timeout:
+            return False
+        return True
 
     def _sweep(self) -> None:
         for home in (self.root / "tmp").iterdir():

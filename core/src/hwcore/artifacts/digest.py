@@ -22,7 +22,7 @@ def sha256_file(path: Path) -> str:
 
 def sha256_json(value: JsonValue) -> str:
     """Hex digest of a JSON value, the same however its keys are ordered."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

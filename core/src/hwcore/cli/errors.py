@@ -25,14 +25,15 @@ def guarded(command: Callable[..., object]) -> None:
         status = command(standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        _say("stopped", "What was finished is kept: run the same command again to go on.")
-        sys.exit(STOPPED)
+        status = STOPPED
     except BrokenPipeError:
         # The reader of our output left; the interpreter must not try to flush to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         sys.exit(_explain(error))
+    if status == STOPPED:  # typer, too, makes this of a Ctrl-C, and says nothing
+        _say("stopped", "What was finished is kept: run the same command again to go on.")
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from hwcore.contract import (
     Array,
     Arrays,
+    Column,
     Dataset,
     Metric,
     PluginError,
@@ -17,7 +18,7 @@ from hwcore.contract import (
     Signature,
     Value,
 )
-from hwcore.data import Batch, batches, compute, correct, example_inputs
+from hwcore.data import Batch, batches, collate, compute, correct, example_inputs
 from hwcore.data.shapes import near
 from hwcore.evaluate.answers import Answers
 from hwcore.evaluate.bounds import mean_bound, paired_bound, resampled_bound
@@ -51,6 +52,7 @@ def answers(
     runner: Runner,
     data: Dataset | None,
     *,
+    like: Signature | None = None,
     role: Role = "test",
     limit: int | None = None,
     batch_size: int = 1,
@@ -58,7 +60,9 @@ def answers(
 ) -> Answers:
     """Run a model over a role of the dataset, or over made-up inputs without one.
 
-    Padding is cut off again: what a model computes there is nobody's answer.
+    Made-up inputs are drawn from ``like``, the original's signature, so that they are the same
+    for every model (by default from its own); each is then padded to what the model at hand takes. Padding is cut off
+    again: what a model computes there is nobody's answer.
     """
     outputs: list[Array] = []
     labels: list[Array] = []
@@ -66,7 +70,7 @@ def answers(
     total = MADE_UP_ROWS if data is None else data.count(role)
     total = min(total, limit) if limit is not None else total
     if data is None:
-        found = _made_up(runner.signature, total)
+        found = _made_up(like or runner.signature, runner.signature, total)
     else:
         found = batches(data, role, batch_size=batch_size, limit=total, signature=runner.signature)
     for batch in found:
@@ -80,13 +84,21 @@ def answers(
     return Answers(outputs, np.concatenate(labels) if labels else None)
 
 
-def _made_up(signature: Signature, rows: int) -> Iterator[Batch]:
+def _made_up(like: Signature, signature: Signature, rows: int) -> Iterator[Batch]:
     """One row at a time, each of another length."""
+    columns = {
+        spec.name: Column(dtype=spec.dtype, shape=(None,) * (len(spec.shape) - 1))
+        for spec in like.inputs
+    }
     for row in range(rows):
         sizes = {
-            dim.name: near(dim, 1 if dim.name == "batch" else 8 + 4 * row) for dim in signature.dims
+            dim.name: near(dim, 1 if dim.name == "batch" else 8 + 4 * row) for dim in like.dims
         }
-        yield Batch(example_inputs(signature, sizes, seed=row), None, np.array([row]))
+        drawn = example_inputs(like, sizes, seed=row)
+        inputs = collate(
+            {name: list(array[:1]) for name, array in drawn.items()}, columns, signature
+        )
+        yield Batch(inputs, None, np.array([row]))
 
 
 def _rows(result: Array, inputs: Arrays) -> list[Array]:

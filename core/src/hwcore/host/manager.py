@@ -97,7 +97,10 @@ class PluginHost:
         self._discovery.record(name)
         record = self._records[name]
         if not record.usable:
-            raise UserError(f"plugin {name} is {record.state}: {record.reason}")
+            raise UserError(
+                f"plugin {name} is {record.state}: {record.reason}",
+                hint="`hwcore doctor` shows the state of every plugin, and what would help.",
+            )
         return record
 
     def devices(self) -> list[Device]:

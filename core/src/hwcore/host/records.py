@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hwcore.contract import Capability, Manifest, PluginError, Recipe, UserError
+from hwcore.contract import Capability, Manifest, UserError
 from hwcore.host.text import did_you_mean, listing
 
 State = Literal["found", "loaded", "broken", "blocked", "incompatible"]
@@ -70,26 +70,6 @@ class PluginRecord:
             if hook
             else f"It has: {listing(row.id for row in rows)}.",
         )
-
-    def recipes(self) -> tuple[Recipe, ...]:
-        """The recipes it ships, read now. Raises `PluginError` naming the file that is bad."""
-        if self.manifest is None or self.folder is None:
-            return ()
-        import yaml  # 15 ms that a listing of plugins does not need
-        from pydantic import ValidationError
-
-        recipes = []
-        for name in self.manifest.recipes:
-            path = self.folder / name
-            try:
-                recipes.append(Recipe.model_validate(yaml.safe_load(path.read_text("utf-8"))))
-            except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-                raise PluginError(
-                    f"recipe {path} cannot be read: {error}",
-                    plugin=self.name,
-                    version=self.version,
-                ) from error
-        return tuple(recipes)
 
     def library_versions(self) -> dict[str, str]:
         """Installed version of each of the manifest's libraries; those not there are left out."""

@@ -3,9 +3,10 @@
 from hwcore.pipeline.checks import Check
 from hwcore.pipeline.execute import Executed, Pipeline, StepRecord
 from hwcore.pipeline.planning import LeftOut, bind, bind_steps, runner_for
-from hwcore.pipeline.recipes import bundled_recipes, read_recipe, write_recipe
+from hwcore.pipeline.recipes import BadRecipe, bundled_recipes, read_recipe, write_recipe
 
 __all__ = [
+    "BadRecipe",
     "Check",
     "Executed",
     "LeftOut",

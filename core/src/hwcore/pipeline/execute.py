@@ -137,7 +137,7 @@ class Pipeline:
             parent=source.digest,
             libraries=record.library_versions(),
         )
-        key = step_key(lineage)
+        key = step_key(lineage, self._reference.digest)
         with self._cache.making(key):
             found = self._found(key)
             if self._notify is not None:
@@ -220,10 +220,13 @@ class Pipeline:
             raise
 
 
-def step_key(lineage: LineageStep) -> str:
-    """The cache key of a step: everything its result depends on."""
+def step_key(lineage: LineageStep, reference: str) -> str:
+    """The cache key of a step: everything its result depends on.
+
+    ``reference`` is the digest of the original, which a step may learn from.
+    """
     value: dict[str, JsonValue] = lineage.model_dump(mode="json")
-    return sha256_json({**value, "contract": CONTRACT_VERSION})
+    return sha256_json({**value, "reference": reference, "contract": CONTRACT_VERSION})
 
 
 def _write_check(folder: Path, check: Check) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from hwcore.contract import PluginError, Recipe, Step, UserError
+from hwcore.contract import Recipe, Step, UserError
 
 if TYPE_CHECKING:
     from hwcore.host import PluginRecord
@@ -71,12 +71,21 @@ def write_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
 
 
-def bundled_recipes(records: Sequence[PluginRecord]) -> list[Recipe]:
+class BadRecipe(NamedTuple):
+    """A recipe that a wheel ships and that cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+def bundled_recipes(records: Sequence[PluginRecord]) -> tuple[list[Recipe], list[BadRecipe]]:
     """The recipes in the wheels of the plugins that may be used, in the plugins' order.
 
-    Raises `PluginError` if a plugin ships one that cannot be read, or two share a name.
+    One that cannot be read, or has the name of an earlier one, is its plugin's mistake and
+    nobody else's: it comes second, with the reason.
     """
     found: dict[str, tuple[Recipe, str]] = {}
+    bad: list[BadRecipe] = []
     for record in records:
         if record.manifest is None or record.folder is None or not record.usable:
             continue
@@ -84,15 +93,12 @@ def bundled_recipes(records: Sequence[PluginRecord]) -> list[Recipe]:
             try:
                 recipe = read_recipe(record.folder / name)
             except UserError as error:
-                raise PluginError(
-                    error.message, plugin=record.name, version=record.version, hint=error.hint
-                ) from error
+                bad.append(BadRecipe(f"{record.name}:{name}", error.message))
+                continue
             if recipe.name in found:
-                raise PluginError(
-                    f"its recipe {recipe.name!r} has the name of one in {found[recipe.name][1]}",
-                    plugin=record.name,
-                    version=record.version,
-                    hint="Leave one of the two out with HWCORE_PLUGINS.",
-                )
+                other = found[recipe.name][1]
+                reason = f"{record.distribution} and {other} both bring a recipe of this name"
+                bad.append(BadRecipe(recipe.name, reason))
+                continue
             found[recipe.name] = (recipe, record.distribution)
-    return [recipe for recipe, _ in found.values()]
+    return [recipe for recipe, _ in found.values()], bad

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import JsonValue
 
 from hwcore._version import __version__
@@ -19,7 +17,6 @@ from hwcore.contract import (
     HardwareUnavailable,
     Plan,
     PluginError,
-    Recipe,
     Target,
     ToleranceExceeded,
     UserError,
@@ -32,9 +29,18 @@ from hwcore.workflows.data import DataRequest, open_data
 from hwcore.workflows.environment import environment
 from hwcore.workflows.output import add_file, check_output, output_folder, write_output
 from hwcore.workflows.picture import PICTURE, draw
+from hwcore.workflows.recipes import find_recipe
 from hwcore.workflows.reporter import Reporter, Silent
 from hwcore.workflows.source import open_source
-from hwcore.workflows.study import STUDY, Goal, LeftOutRecipe, Study, StudyFile, Trial
+from hwcore.workflows.study import (
+    STUDY,
+    Goal,
+    LeftOutRecipe,
+    Study,
+    StudyFile,
+    Trial,
+    locked,
+)
 from hwcore.workflows.trials import Trials
 
 
@@ -136,14 +142,8 @@ def optimize(
             ),
         )
         folder = request.study or cache.path("studies", _study_key(fresh))
+        held.enter_context(locked(folder))
         study = Study.open(folder, fresh)
-        try:
-            held.enter_context(FileLock(folder / ".lock", timeout=0))
-        except Timeout:
-            raise UserError(
-                f"another hwcore is at work on the study {folder}",
-                hint="Wait for it, or name another folder with --study.",
-            ) from None
         study.save()
         pipeline = held.enter_context(
             Pipeline(host, cache, reference=source, target=target, data=data)
@@ -225,8 +225,11 @@ def _plans(
     baseline = Plan(
         name=name, source=source.digest, target=target, work=(), run=run, seed=request.seed
     )
-    plans, left_out = [baseline], []
-    for recipe in _recipes(request.recipes, host):
+    bundled, bad = bundled_recipes(host.records)
+    recipes = [find_recipe(name, bundled) for name in request.recipes] or bundled
+    plans = [baseline]
+    left_out = [LeftOutRecipe(recipe=entry.name, reason=entry.reason) for entry in bad]
+    for recipe in recipes:
         try:
             bound: Plan | LeftOut = bind(
                 recipe, source=source, target=target, data=data, host=host, seed=request.seed
@@ -248,13 +251,6 @@ def _plans(
             hint='Install more plugins, such as "core-plugin-openvino[build]".',
         )
     return plans, tuple(left_out)
-
-
-def _recipes(wanted: Sequence[str], host: PluginHost) -> list[Recipe]:
-    from hwcore.workflows.recipes import find_recipe
-
-    bundled = bundled_recipes(host.records)
-    return [find_recipe(name, bundled) for name in wanted] if wanted else bundled
 
 
 def _trial_id(

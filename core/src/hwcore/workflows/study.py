@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock, Timeout
 from pydantic import JsonValue, ValidationError
 
+from hwcore.artifacts.cache import STUDY_LOCK
 from hwcore.artifacts.store import first_problem, write_atomic
 from hwcore.contract import Device, Plan, Target, UserError, Value
 from hwcore.evaluate import Quality
@@ -98,6 +102,32 @@ class StudyFile(Value):
         raise KeyError(id)
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the study's folder and hold it: two programs must not write one study.
+
+    Raises `UserError` when it cannot be made, or another program holds it.
+    """
+    _make(folder)
+    lock = FileLock(folder / STUDY_LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another hwcore is at work on the study {folder}",
+            hint="Wait for it, or name another folder with --study.",
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"the study folder {folder} cannot be written: {error.strerror}",
+            hint="Name another with --study.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Study:
     """A study's folder, and the file in it that is rewritten whenever something is learned."""
 
@@ -113,15 +143,8 @@ class Study:
         relative to another baseline is not. Raises `UserError` when the folder holds a study of
         another model or data.
         """
-        path = folder / STUDY
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"the study folder {folder} cannot be made: {error.strerror}",
-                hint="Name another with --study.",
-            ) from error
-        if not path.exists():
+        _make(folder)
+        if not (folder / STUDY).exists():
             return cls(folder, fresh)
         earlier = read_study(folder)
         same_model = earlier.source.get("digest") == fresh.source.get("digest")
@@ -177,6 +200,16 @@ def read_study(folder: Path) -> StudyFile:
             f"{path} is no study of this version: {first_problem(error)}",
             hint="Remove it, or name another folder with --study.",
         ) from None
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the study folder {folder} cannot be made: {error.strerror}",
+            hint="Name another with --study.",
+        ) from error
 
 
 def _baseline(study: StudyFile) -> str | None:

@@ -5,24 +5,27 @@ Each is skipped where an earlier run of the same study has done it, and written 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from hwcore.artifacts import DiskFull, read_artifact
 from hwcore.contract import (
+    Arrays,
     Artifact,
     Cancelled,
     Dataset,
     HwcoreError,
+    UserError,
 )
 from hwcore.evaluate import Answers, answers, judge, load_answers, save_answers
 from hwcore.host import LoadedModel, PluginHost
-from hwcore.measure import measure, workloads
+from hwcore.measure import Workload, measure, workloads
 from hwcore.pipeline import Pipeline
 from hwcore.workflows.reporter import Progress, Reporter, show
 from hwcore.workflows.study import Study, Trial
@@ -31,6 +34,8 @@ from hwcore.workflows.tokenize import tokenize_ms
 REFERENCE = "reference.npz"
 PROCESS_BYTES = 600 << 20
 """What a process with an engine's libraries takes before it holds a model."""
+UNLABELLED_ROWS = 500
+"""Agreement needs fewer rows than accuracy, and whole sequences of outputs are kept for it."""
 MEMORY_SHARE = 0.7
 """Of the free memory, for all models that are loaded at once."""
 
@@ -128,12 +133,24 @@ class Trials:
             title = f"evaluate {trial.plan.name}"
             with self._reporter.work(title) as progress, self._load(trial) as model:
                 found = self._answers(model, progress)
+            if not found.finite:
+                raise UserError(
+                    "the model itself gives answers that are not finite",
+                    hint="Nothing can be compared with it: check its weights and the data.",
+                )
             save_answers(path, trial.id, found)
         return found
 
     def _answers(self, model: LoadedModel, progress: Progress) -> Answers:
+        limit = self._rows
+        if limit is None and self._data is not None and self._data.info.metric is None:
+            limit = UNLABELLED_ROWS
         return answers(
-            model, self._data, limit=self._rows, progress=lambda fraction: progress(fraction, "")
+            model,
+            self._data,
+            like=self._source.component().signature,
+            limit=limit,
+            progress=lambda fraction: progress(fraction, ""),
         )
 
     def measure(
@@ -151,32 +168,47 @@ class Trials:
         signature = self._source.component().signature
         work = workloads(signature, self._data, batch_sizes=batch_sizes, length=length)
         groups = self._groups(trials)
-        measured: list[Trial] = []
+        measured: dict[str, Trial] = {}
         for number, group in enumerate(groups, 1):
             part = f", part {number} of {len(groups)}" if len(groups) > 1 else ""
-            title = f"measure {len(group)} plans, interleaved{part}"
-            with self._reporter.work(title) as progress, ExitStack() as held:
-                models = {t.id: held.enter_context(self._load(t)) for t in group}
-                report = partial(_report, progress)
-                found = measure(models, group[0].id, work, rounds=rounds, progress=report)
-                for trial in group:
-                    if trial.baseline and number > 1:
-                        continue
-                    update = {
-                        "state": "measured",
-                        "timings": found[trial.id].timings,
-                        "speedups": found[trial.id].speedups,
-                        "load_seconds": models[trial.id].load_seconds,
-                        "peak_rss_bytes": models[trial.id].peak_rss(),
-                    }
-                    measured.append(trial.model_copy(update=update))
-        known = {trial.id: trial for trial in measured}
+            for trial in self._measure_group(group, part, work, rounds):
+                # The baseline is in every group; what the first one says of it is kept.
+                measured.setdefault(trial.id, trial)
         self._study.update(
-            trials=tuple(known.get(t.id, t) for t in self._study.file.trials),
-            measured_together=ids,
+            trials=tuple(measured.get(t.id, t) for t in self._study.file.trials),
+            measured_together=tuple(id for id in ids if id in measured),
             measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
             tokenize_ms=tokenize_ms(self._source, self._data),
         )
+
+    def _measure_group(
+        self, group: list[Trial], part: str, work: Sequence[Workload], rounds: int
+    ) -> list[Trial]:
+        """Time the models of a group together; without those that fail at it, if any do."""
+        title = f"measure {len(group)} plans, interleaved{part}"
+        try:
+            with self._reporter.work(title) as progress, ExitStack() as held:
+                models = {t.id: held.enter_context(self._candidate(t)) for t in group}
+                report = partial(_report, progress)
+                found = measure(models, group[0].id, work, rounds=rounds, progress=report)
+                return [
+                    trial.model_copy(
+                        update={
+                            "state": "measured",
+                            "timings": found[trial.id].timings,
+                            "speedups": found[trial.id].speedups,
+                            "load_seconds": models[trial.id].model.load_seconds,
+                            "peak_rss_bytes": models[trial.id].model.peak_rss(),
+                        }
+                    )
+                    for trial in group
+                ]
+        except _FailedWhileTimed as failure:
+            if failure.trial.baseline:
+                raise failure.error from None
+            self._fail(failure.trial, failure.error)
+            rest = [trial for trial in group if trial.id != failure.trial.id]
+            return self._measure_group(rest, part, work, rounds)
 
     def _groups(self, trials: list[Trial]) -> list[list[Trial]]:
         """Trials that fit into memory together, the baseline first in each group."""
@@ -202,6 +234,18 @@ class Trials:
             target=trial.plan.target,
         )
 
+    def _candidate(self, trial: Trial) -> _Candidate:
+        try:
+            return _Candidate(trial, self._load(trial))
+        except (Cancelled, DiskFull):
+            raise
+        except HwcoreError as error:
+            raise _FailedWhileTimed(trial, error) from error
+
+    def _fail(self, trial: Trial, error: HwcoreError) -> None:
+        self._reporter.log(f"{trial.plan.name} failed: {error.message}", "warning")
+        self._study.put(trial.model_copy(update={"state": "failed", "error": error.message}))
+
     @contextmanager
     def _attempt(self, trial: Trial, title: str) -> Iterator[tuple[Progress, list[str]]]:
         """What goes wrong with one plan is written down; the others go on.
@@ -220,9 +264,39 @@ class Trials:
             except HwcoreError as error:
                 if trial.baseline:
                     raise
-                self._reporter.log(f"{trial.plan.name} failed: {error.message}", "warning")
-                failed = {"state": "failed", "error": error.message}
-                self._study.put(trial.model_copy(update=failed))
+                self._fail(trial, error)
+
+
+class _FailedWhileTimed(Exception):
+    """Carries the trial whose model failed out of an interleaved run."""
+
+    def __init__(self, trial: Trial, error: HwcoreError) -> None:
+        super().__init__(error.message)
+        self.trial = trial
+        self.error = error
+
+
+class _Candidate:
+    """A loaded model that says whose it is when it fails."""
+
+    def __init__(self, trial: Trial, model: LoadedModel) -> None:
+        self.trial = trial
+        self.model = model
+
+    def time_calls(self, inputs: Sequence[Arrays], calls: int) -> list[int]:
+        """See `hwcore.measure.interleaved.Timed`."""
+        try:
+            return self.model.time_calls(inputs, calls)
+        except Cancelled:
+            raise
+        except HwcoreError as error:
+            raise _FailedWhileTimed(self.trial, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.model.close()
 
 
 def _report(progress: Progress, fraction: float) -> None:
