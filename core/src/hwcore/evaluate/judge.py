@@ -60,9 +60,9 @@ def answers(
 ) -> Answers:
     """Run a model over a role of the dataset, or over made-up inputs without one.
 
-    Made-up inputs are drawn from ``like``, the original's signature, so that they are the same
-    for every model (by default from its own); each is then padded to what the model at hand takes. Padding is cut off
-    again: what a model computes there is nobody's answer.
+    Made-up inputs are drawn from ``like``, the original's signature (the runner's own by
+    default), so that they are the same for every model; each is then padded to what the model
+    at hand takes. Padding is cut off again: what a model computes there is nobody's answer.
     """
     outputs: list[Array] = []
     labels: list[Array] = []

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from hwcore.contract import (
     Artifact,
@@ -29,7 +29,7 @@ from hwcore.contract import (
 )
 from hwcore.host.cancel import CancelToken
 from hwcore.host.cpu import local_cpu
-from hwcore.host.door import Door
+from hwcore.host.doors import DoorKind, door_opener
 from hwcore.host.drafts import check_draft
 from hwcore.host.events import EventSink, OnEvent
 from hwcore.host.faults import LoadFailed, complete
@@ -39,9 +39,7 @@ from hwcore.host.model import LoadedModel
 from hwcore.host.options import check_options
 from hwcore.host.proxy import HostContext
 from hwcore.host.records import Discovery, PluginRecord
-from hwcore.host.switchboard import OpenDoor, Switchboard
-
-DoorKind = Literal["worker", "in-process"]
+from hwcore.host.switchboard import Switchboard
 
 
 class PluginHost:
@@ -49,8 +47,9 @@ class PluginHost:
 
     ``door`` says where plugins live: each in a process of its own, or in this one. Limits of
     seconds and memory hold for workers only. ``on_event`` is told of progress and log lines, in
-    the thread that called or in one of the host's. ``interpreter`` is the Python that workers
-    run, ``grace`` the seconds a worker has between a cancel and its end.
+    the thread that called or in one of the host's: of the host's methods it may call `cancel`
+    and `close` only. ``interpreter`` is the Python that workers run, ``grace`` the seconds a
+    worker has between a cancel and its end.
     """
 
     def __init__(
@@ -64,11 +63,6 @@ class PluginHost:
         grace: float = 2.0,
     ) -> None:
         limits = limits or Limits()
-        if door == "in-process" and (limits.seconds or limits.memory_bytes):
-            raise UserError(
-                "seconds and memory cannot be limited in process",
-                hint="Leave these limits out, or use the worker door.",
-            )
         self._records = {record.name: record for record in discovery.records}
         self._discovery = discovery
         self._limits = limits
@@ -77,8 +71,7 @@ class PluginHost:
         self._tokens: set[CancelToken] = set()
         self._models: weakref.WeakSet[LoadedModel] = weakref.WeakSet()
         self._switchboard = Switchboard(
-            discovery.usable,
-            _door_opener(door, limits, interpreter, grace),
+            discovery.usable, door_opener(door, limits, interpreter, grace)
         )
         # A host that is forgotten, or alive at exit, ends its workers too.
         self._finalizer = weakref.finalize(self, self._switchboard.close)
@@ -108,6 +101,7 @@ class PluginHost:
 
         A plugin that fails is a warning, and the reason in its record.
         """
+        self._check_open()
         devices = {"cpu": local_cpu()}
         for record in self.records:
             if not (record.usable and record.manifest and record.manifest.devices):
@@ -231,6 +225,7 @@ class PluginHost:
         self, hook: WorkHook, plugin: str, capability: str, options: Options, target: Target
     ) -> tuple[PluginRecord, Capability]:
         """Everything that can be said before the plugin's code is touched."""
+        self._check_open()
         record = self.record(plugin)
         row = record.capability(capability, hook)
         check_options(record, capability, options)
@@ -248,8 +243,6 @@ class PluginHost:
         arguments: dict[str, Any],
     ) -> Any:
         """Call one hook of one plugin; complete its errors, keep its record."""
-        if not self._finalizer.alive:
-            raise UserError("the plugin host is closed", hint="Make a new one.")
         try:
             with self._naming(record, hook, row):
                 self._load_wrappers(hook)
@@ -330,28 +323,16 @@ class PluginHost:
             self._update(record.name, state="broken", reason=_reason(error))
             self._warn(record, hook, f"{hook} goes on without this plugin's wrapper: {error}")
 
+    def _check_open(self) -> None:
+        if not self._finalizer.alive:
+            raise UserError("the plugin host is closed", hint="Make a new one.")
+
     def _warn(self, record: PluginRecord, hook: str, message: str) -> None:
         EventSink(record.name, hook, self._on_event).log(message, "warning")
 
     def _update(self, name: str, **changes: Any) -> None:
         with self._lock:
             self._records[name] = replace(self._records[name], **changes)
-
-
-def _door_opener(kind: DoorKind, limits: Limits, interpreter: str, grace: float) -> OpenDoor:
-    """Makes doors; their modules, and numpy with them, are imported with the first."""
-
-    def in_process(record: PluginRecord) -> Door:
-        from hwcore.host.inprocess import InProcessDoor
-
-        return InProcessDoor(record)
-
-    def worker(record: PluginRecord) -> Door:
-        from hwcore.host.worker.client import WorkerDoor
-
-        return WorkerDoor(record, limits, interpreter, grace)
-
-    return worker if kind == "worker" else in_process
 
 
 def _cancelled(record: PluginRecord, hook: str) -> Cancelled:

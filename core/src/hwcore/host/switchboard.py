@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from hwcore.contract import HwcoreError
-from hwcore.host.door import Door
+from hwcore.host.doors import OpenDoor
 from hwcore.host.faults import LoadFailed, blame
 from hwcore.host.proxy import HostContext, PluginProxy, ProxyManager
 from hwcore.host.records import PluginRecord
 from hwcore.host.wrappers import Wrappers
-
-OpenDoor = Callable[[PluginRecord], Door]
 
 
 class Switchboard:

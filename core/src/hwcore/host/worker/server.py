@@ -31,13 +31,13 @@ from hwcore.host.worker.serving import serve
 from hwcore.host.worker.wire import WIRE_VERSION, Connection, Message, encode_error
 
 _PROGRESS_SECONDS = 0.02
+_LINE_BUFFERED = 1  # _IOLBF of stdio.h on Linux and macOS
 
 
 def main(control: int) -> None:
     """Serve the host on the other end of the socket ``control`` until it says close."""
     faulthandler.enable()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    _write_line_by_line()
     Server(Connection(socket.socket(fileno=control))).run()
 
 
@@ -192,9 +192,18 @@ def _limit_memory(nbytes: int) -> None:
     resource.setrlimit(kind, (nbytes, nbytes))
 
 
+def _write_line_by_line() -> None:
+    """So that what was printed before a crash, from Python or from C, is not lost in a buffer."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    libc = ctypes.CDLL(None)
+    for name in ("stdout", "__stdoutp"):  # glibc and musl; macOS
+        with contextlib.suppress(ValueError):
+            libc.setvbuf(ctypes.c_void_p.in_dll(libc, name), None, _LINE_BUFFERED, 0)
+
+
 def _flush_output() -> None:
     """So that what a hook printed is with the host before its answer is."""
     with contextlib.suppress(OSError, ValueError):  # the plugin closed them
         sys.stdout.flush()
         sys.stderr.flush()
-    ctypes.CDLL(None).fflush(None)

@@ -57,8 +57,8 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """False once it is known to have ended, or is being killed."""
-        return self._verdict is None and not self._ended.is_set()
+        """False once it is known to have ended, or is being killed, or is not ours to use."""
+        return self._verdict is None and not self._ended.is_set() and not self.foreign
 
     @property
     def foreign(self) -> bool:
