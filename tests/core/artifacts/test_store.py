@@ -13,7 +13,7 @@ import pytest
 
 from hwcore.artifacts import copy_artifact, manifest_digest, read_artifact, seal
 from hwcore.artifacts import store as store_module
-from hwcore.artifacts.store import MANIFEST, link_or_copy, write_atomic
+from hwcore.artifacts.store import MANIFEST, write_atomic
 from hwcore.contract import (
     Artifact,
     ArtifactCorrupt,
@@ -233,13 +233,12 @@ class TestRead:
 
 
 class TestCopy:
-    def test_files_of_ours_are_linked(self, made: Artifact, tmp_path: Path) -> None:
+    def test_files_of_ours_are_copied(self, made: Artifact, tmp_path: Path) -> None:
         (tmp_path / "copy").mkdir()
         copied = copy_artifact(made, tmp_path / "copy")
-        for name in FILES:
-            assert (tmp_path / "copy" / name).samefile(made.path / name)
+        flip(tmp_path / "copy" / "model.bin", keep_time=False)  # the user works on theirs
+        assert read_artifact(made.path, verify=True) == made
         assert copied.digest == made.digest
-        assert read_artifact(tmp_path / "copy", verify=True) == copied
 
     def test_a_users_folder_is_copied(self, tmp_path: Path) -> None:
         users = tmp_path / "users"
@@ -272,12 +271,39 @@ class TestCopy:
             copy_artifact(made, tmp_path / "copy")
         assert not (tmp_path / "copy" / MANIFEST).exists()
 
-    def test_a_file_is_never_written_through_a_link(self, tmp_path: Path) -> None:
-        parts.write_files(tmp_path, {"cache": b"kept", "new": b"new"})
-        (tmp_path / "out").hardlink_to(tmp_path / "cache")
-        with pytest.raises(FileExistsError):
-            link_or_copy(tmp_path / "new", tmp_path / "out")
-        assert (tmp_path / "cache").read_bytes() == b"kept"
+
+class TestShared:
+    """What a step leaves as it was takes its space once."""
+
+    BIG = bytes(range(256)) * 512
+
+    def next_step(self, made: Artifact, folder: Path, files: dict[str, bytes]) -> Artifact:
+        parts.write_files(folder, files)
+        return seal(folder, Draft(format="acme"), made, parts.step())
+
+    def test_an_unchanged_file_is_the_sources(self, tmp_path: Path) -> None:
+        made = parts.artifact(tmp_path / "made", {"weights.bin": self.BIG, "small": b"s"})
+        after = self.next_step(made, tmp_path / "next", {"renamed.bin": self.BIG, "small": b"s"})
+        assert (after.path / "renamed.bin").samefile(made.path / "weights.bin")
+        assert not (after.path / "small").samefile(made.path / "small")
+        assert read_artifact(after.path, verify=True) == after
+        assert sorted(path.name for path in after.path.iterdir()) == [
+            MANIFEST,
+            "renamed.bin",
+            "small",
+        ]
+
+    def test_a_users_file_is_not(self, tmp_path: Path) -> None:
+        users = tmp_path / "users"
+        made = parts.artifact(tmp_path / "made", {"weights.bin": self.BIG}, users=users)
+        after = self.next_step(made, tmp_path / "next", {"weights.bin": self.BIG})
+        assert not (after.path / "weights.bin").samefile(users / "weights.bin")
+
+    def test_nor_is_one_that_was_touched(self, tmp_path: Path) -> None:
+        made = parts.artifact(tmp_path / "made", {"weights.bin": self.BIG})
+        flip(made.path / "weights.bin", keep_time=False)
+        after = self.next_step(made, tmp_path / "next", {"weights.bin": self.BIG})
+        assert read_artifact(after.path, verify=True) == after
 
 
 class TestWriteAtomic:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +16,7 @@ from hwcore.contract import (
     ArtifactCorrupt,
     ArtifactManifest,
     Draft,
+    FileEntry,
     LineageStep,
     PluginError,
     UserError,
@@ -24,6 +27,8 @@ CHECK = "check.json"
 RESERVED = (MANIFEST, CHECK)
 """Files beside a step's own: the manifest, and what was checked of it."""
 
+LINKED_BYTES = 1 << 16
+"""Smaller files are not worth a link."""
 MAX_MANIFEST_BYTES = 64 << 20
 """Bound on what is read into memory before anything is known of a folder."""
 
@@ -69,7 +74,7 @@ def seal(folder: Path, draft: Draft, source: Artifact, step: LineageStep) -> Art
         task=source.task,
         traits=draft.traits,
         components=draft.components or source.manifest.components,
-        files=file_entries(folder, names),
+        files=_shared(folder, file_entries(folder, names), source),
         facts={**source.manifest.facts, **draft.facts},
         lineage=(*source.manifest.lineage, step),
     )
@@ -146,16 +151,13 @@ def _check_files(artifact: Artifact, verify: bool) -> None:
 def copy_artifact(artifact: Artifact, folder: Path) -> Artifact:
     """Write the artifact into ``folder``, which must be empty, as one that stands on its own.
 
-    Files of ours are hard-linked where the file system allows, a user's own are copied.
-    Contents are verified on the way.
+    Files are copied, never linked: what a user does to theirs must not reach the cache, and
+    onnx refuses weights in a file with a second name. Contents are verified on the way.
     """
     for name in artifact.manifest.files:
         destination = folder / name
         destination.parent.mkdir(parents=True, exist_ok=True)
-        if artifact.manifest.location is None:
-            link_or_copy(artifact.root / name, destination)
-        else:
-            shutil.copyfile(artifact.root / name, destination)
+        shutil.copyfile(artifact.root / name, destination)
     entries = file_entries(folder, artifact.manifest.files)
     for name, entry in artifact.manifest.files.items():
         if entries[name].sha256 != entry.sha256:
@@ -166,17 +168,29 @@ def copy_artifact(artifact: Artifact, folder: Path) -> Artifact:
     )
 
 
-def link_or_copy(source: Path, destination: Path) -> None:
-    """Hard-link a file, or copy it where links cannot go (another file system).
+def _shared(folder: Path, made: dict[str, FileEntry], source: Artifact) -> dict[str, FileEntry]:
+    """Files that a step left as they were become hard links to the source's, where links go.
 
-    Raises `FileExistsError` if ``destination`` is there: it may be a link to something kept.
+    So the weights of a model that is only rewritten around them take their space once.
     """
-    try:
-        destination.hardlink_to(source)
-    except FileExistsError:
-        raise
-    except OSError:
-        shutil.copyfile(source, destination)
+    if source.manifest.location is not None:  # a user's own files, which may change
+        return made
+    twins = {entry.sha256: name for name, entry in source.manifest.files.items()}
+    entries = dict(made)
+    for name, entry in made.items():
+        twin = twins.get(entry.sha256)
+        if twin is None or entry.size < LINKED_BYTES:
+            continue
+        original = source.root / twin
+        if original.stat().st_mtime_ns != source.manifest.files[twin].mtime_ns:
+            continue  # not surely the content that was hashed
+        link = folder / f".{uuid.uuid4().hex}"
+        with contextlib.suppress(OSError):  # another file system: the copy does as well
+            link.hardlink_to(original)
+            link.replace(folder / name)
+            mtime_ns = (folder / name).stat().st_mtime_ns
+            entries[name] = entry.model_copy(update={"mtime_ns": mtime_ns})
+    return entries
 
 
 def fsync_tree(folder: Path) -> None:

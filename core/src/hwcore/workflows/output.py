@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hwcore.artifacts import copy_artifact
-from hwcore.artifacts.store import MANIFEST, fsync_folder, fsync_tree, link_or_copy
+from hwcore.artifacts.store import MANIFEST, fsync_folder, fsync_tree
 from hwcore.contract import Artifact, Plan, PlannedStep, Recipe, Step, UserError
 from hwcore.pipeline import read_recipe, write_recipe
 
@@ -110,7 +110,7 @@ def write_output(folder: Path, artifact: Artifact, source: Artifact, plan: Plan 
 def add_file(folder: Path, file: Path) -> None:
     """Put a copy of a finished file beside the model."""
     if file.exists():
-        link_or_copy(file, folder / file.name)
+        shutil.copyfile(file, folder / file.name)
 
 
 def recipe_of(plan: Plan) -> Recipe:
