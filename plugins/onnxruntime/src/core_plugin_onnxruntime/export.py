@@ -36,14 +36,10 @@ def to_onnx(source: Artifact, options: ExportOptions, out: Path, ctx: Context) -
     torch = require("torch", "exporting to ONNX")
     onnx_ir = require("onnx_ir", "exporting to ONNX")
     require("onnxscript", "exporting to ONNX")
-    from core_plugin_onnxruntime import masks
-
     attention = "sdpa" if options.opset >= ATTENTION_OPSET else "eager"
     module = load_module(source, attention=attention)
     arrays = example_inputs(signature, seed=ctx.seed)
     example = {spec.name: torch.from_numpy(arrays[spec.name]) for spec in signature.inputs}
-    module = masks.simplified(module, example)
-    axes = _axes(signature)
     _phase(ctx, 0.1, "capturing the graph")
     with quiet():
         program = torch.onnx.export(
@@ -53,8 +49,7 @@ def to_onnx(source: Artifact, options: ExportOptions, out: Path, ctx: Context) -
             opset_version=options.opset,
             input_names=list(example),
             output_names=[spec.name for spec in signature.outputs],
-            # Nested as ``forward`` takes them: by name, or as many as come.
-            dynamic_shapes=(axes,) if isinstance(module, masks.BroadcastMask) else axes,
+            dynamic_shapes=_axes(signature),
             verbose=False,
         )
     _phase(ctx, 0.8, "writing")

@@ -46,7 +46,7 @@ def compile_graph(
 
     ``shapes`` fixes those of the inputs, in order.
     """
-    core = libraries.openvino().Core()
+    core = libraries.core()
     model = core.read_model(file)
     if shapes is not None:
         model.reshape(dict(enumerate(map(list, shapes))))
@@ -58,11 +58,10 @@ def import_blob(file: Path, properties: dict[str, Any]) -> tuple[Any, object]:
 
     The engine goes on reading weights from the file's memory and takes no reference to it.
     """
-    ov = libraries.openvino()
     # Copy on write: the binding refuses memory that it could not write to.
     mapping = np.memmap(file, np.uint8, mode="c")
-    tensor = ov.Tensor(mapping, shared_memory=True)
-    return ov.Core().import_model(tensor, DEVICE, properties), mapping
+    tensor = libraries.openvino().Tensor(mapping, shared_memory=True)
+    return libraries.core().import_model(tensor, DEVICE, properties), mapping
 
 
 def build() -> str:

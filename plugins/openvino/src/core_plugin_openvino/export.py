@@ -40,7 +40,7 @@ def from_onnx(source: Artifact, out: Path, ctx: Context) -> Draft:
     ``read_model`` maps the weights, and unlike ``convert_model`` tries no other formats.
     """
     ctx.progress(0.0, "converting")
-    model = libraries.openvino().Core().read_model(source.component_file())
+    model = libraries.core().read_model(source.component_file())
     ir.adopt(model, source.component().signature)
     ctx.progress(0.7, "writing")
     return ir.write(model, source, source.traits, out)

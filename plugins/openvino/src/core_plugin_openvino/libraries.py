@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 from hwcore.contract import UserError
@@ -22,6 +23,16 @@ def openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@cache
+def core() -> Any:
+    """The one ``openvino.Core`` of this process.
+
+    Making a new one for every model crashes now and then where models were run from several
+    threads, and costs the engine's plugin to be loaded again.
+    """
+    return openvino().Core()
 
 
 def nncf() -> Any:

@@ -41,7 +41,7 @@ def int8(
             hint="Give data that is like the model's real inputs: --data.",
         )
     nncf = libraries.nncf()
-    model = libraries.openvino().Core().read_model(source.component_file())
+    model = libraries.core().read_model(source.component_file())
     rows = Calibration(source, data, options.subset_size, ctx)
     try:
         with only_errors("nncf"), _no_bars():
