@@ -23,6 +23,7 @@ from hwcore.contract import HwcoreError, errors
 from hwcore.data.split import DEFAULT_ROWS
 from hwcore.evaluate import paired_bound, rows_needed
 from hwcore.transformers.families import FAMILIES
+from hwcore.workflows.trials import UNLABELLED_ROWS
 
 every_page = pytest.mark.parametrize("page", pages.pages(), ids=pages.name)
 
@@ -105,6 +106,12 @@ def test_rows_needed_are_as_computed() -> None:
         assert int(rows) == rows_needed(float(max_drop))
 
 
+def test_the_least_tolerance_is_what_the_held_out_rows_can_prove() -> None:
+    [least] = re.findall(r"a tolerance below (0\.\d+) cannot be proven", _text("optimize.md"))
+    step = 10.0 ** -len(least.partition(".")[2])
+    assert rows_needed(float(least)) <= DEFAULT_ROWS["test"] < rows_needed(float(least) - step)
+
+
 def test_bounds_are_as_computed() -> None:
     for row in pages.table(DOCS / "optimize.md", "rows", "right before, wrong now"):
         rows, lost, gained = map(int, row[:3])
@@ -115,6 +122,8 @@ def test_bounds_are_as_computed() -> None:
 def test_roles_have_as_many_rows_as_told() -> None:
     told = {r[0].strip("`"): int(r[1]) for r in pages.table(DOCS / "optimize.md", "role", "rows")}
     assert told == DEFAULT_ROWS
+    [unlabelled] = re.findall(r"(\d+) of the `test` rows are judged on", _text("optimize.md"))
+    assert int(unlabelled) == UNLABELLED_ROWS
 
 
 def test_architectures_are_those_that_are_read() -> None:

@@ -108,11 +108,14 @@ class WorkerModel:
     def _give_back(self, lane: Lane) -> None:
         """Raises `Cancelled` when the call was to stop."""
         with self._lock:
-            self._busy.remove(lane)
-            self._idle.append(lane)
             cancelled = lane in self._stopping
-            self._stopping.discard(lane)
+            self._forget(lane)
             resume = cancelled and not self._stopping
+            closed = self._closed
+            if not closed:
+                self._idle.append(lane)
+        if closed:
+            lane.close()
         if resume:
             self._worker.resume()
         if cancelled:
@@ -121,7 +124,7 @@ class WorkerModel:
     def _lost(self, lane: Lane) -> HwcoreError:
         """The error for a call whose lane ended in the middle of it."""
         with self._lock:
-            self._busy.discard(lane)
+            self._forget(lane)
             closed = self._closed
         lane.close()
         if closed:
@@ -131,13 +134,17 @@ class WorkerModel:
     def _break_off(self, lane: Lane) -> None:
         """After Ctrl-C in the middle of a call: the lane is of no more use; the worker may be."""
         with self._lock:
-            self._busy.discard(lane)
+            self._forget(lane)
         self._worker.ask_to_stop()
         if lane.outlived(self._worker.grace):
             self._worker.resume()
         else:
             self._worker.kill("cancelled")
         lane.close()
+
+    def _forget(self, lane: Lane) -> None:
+        self._busy.discard(lane)
+        self._stopping.discard(lane)
 
     def _kill_if_busy(self, lanes: set[Lane]) -> None:
         with self._lock:
