@@ -36,7 +36,7 @@ def torch_eager(folder: str, threads: int) -> Call:
 
 
 def openvino(folder: str, threads: int) -> Call:
-    """One infer request, inputs and outputs shared instead of copied."""
+    """Compiled for each shape in use, inputs and outputs shared instead of copied."""
     import openvino as ov
 
     manifest = json.loads((Path(folder) / "artifact.json").read_text("utf-8"))
@@ -47,13 +47,19 @@ def openvino(folder: str, threads: int) -> Call:
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "bf16" if run.get("precision") == "bfloat16" else "f32",
     }
-    if model.suffix == ".xml":
-        request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
-    else:
-        blob = model.read_bytes()
-        request = ov.Core().import_model(blob, "CPU", settings).create_infer_request()
+    core = ov.Core()
+    requests: dict[tuple[int, ...], Any] = {}
+
+    def compiled(inputs: Inputs) -> Any:
+        graph = core.read_model(model)
+        graph.reshape({name: list(array.shape) for name, array in inputs.items()})
+        return core.compile_model(graph, "CPU", settings).create_infer_request()
 
     def call(inputs: Inputs) -> object:
+        shape = inputs["input_ids"].shape
+        request = requests.get(shape)
+        if request is None:
+            request = requests[shape] = compiled(inputs)
         return request.infer(inputs, share_inputs=True, share_outputs=True)
 
     return call

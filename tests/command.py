@@ -67,7 +67,7 @@ class Command:
     environment: Mapping[str, str] = field(default_factory=dict)
     plugins: tuple[Path, ...] = ()
     """Folders that are as good as site-packages."""
-    python: Path = Path(sys.executable)
+    program: tuple[str, ...] = (sys.executable, "-m", "hwcore")
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __call__(self, *arguments: object, timeout: float = 300) -> Done:
@@ -82,7 +82,7 @@ class Command:
     def start(self, *arguments: object, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start it, its output in pipes."""
         return subprocess.Popen(
-            [str(self.python), "-m", "hwcore", *map(str, arguments)],
+            [*self.program, *map(str, arguments)],
             env=self.variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

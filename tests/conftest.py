@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 # Set before any library reads it: a test that reaches for the network is a mistake.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Threads that wait by spinning take the cores from the processes under test.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

@@ -36,8 +36,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def hwcore(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """The command, with the plugin installed beside torch's."""
-    variables = {"PYTHONPATH": str(site), "HWCORE_PLUGINS": "acme,torch"}
-    return Command(tmp_path_factory.mktemp("cache"), variables)
+    variables = {"HWCORE_PLUGINS": "acme,torch"}
+    return Command(tmp_path_factory.mktemp("cache"), variables, plugins=(site,))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dummies.making import write_plugin
 from hwcore.contract import PluginError, UserError
 from hwcore.host import PluginRecord, allowed_by_environment, discover, missing_requirements
 from hwcore.host.discovery import discover_one, locate
+from hwcore.host.hints import mend
 
 ROW = """
 [[capabilities]]
@@ -229,6 +231,11 @@ def test_requirements_that_are_missing(install: Callable[..., None]) -> None:
     assert missing_requirements(record, "gone") == ["no-such-distribution>=3"]
     with pytest.raises(PluginError, match=r"the extra 'biuld', .* did you mean 'build'"):
         missing_requirements(record, "biuld")
+    gone = dataclasses.replace(record, distribution="hwdummy-gone")
+    with pytest.raises(PluginError, match="its distribution hwdummy-gone is not installed here"):
+        missing_requirements(gone, "build")
+    row = record.capability("linear")
+    assert mend(gone, row, [record]) == "To do without numpy: --no-plugins."
 
 
 def test_extras_of_requirements_are_followed(tmp_path: Path, install: Callable[..., None]) -> None:

@@ -21,6 +21,7 @@ from hwcore.contract import Artifact, Cancelled, PluginError, UserError
 from hwcore.host import Limits
 
 Start = Callable[..., Bench]
+INHERITED_PATHS = os.environ.get("PYTHONPATH", "").split(os.pathsep)
 X = {"x": np.ones(3, np.float32)}
 
 
@@ -58,7 +59,10 @@ def test_a_worker_that_leaves_is_an_error_with_its_last_lines(
     assert bench.work(source, "environment", names=[]).format == "unruly"
 
 
-def test_a_crash_names_the_signal_and_shows_where(start: Start, source: Artifact) -> None:
+def test_a_crash_names_the_signal_and_shows_where(
+    start: Start, source: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     error = died(start("unruly"), source, "segfault")
     assert "its process died of SIGSEGV (Segmentation fault)" in str(error)
     assert error.details is not None
@@ -275,7 +279,7 @@ def host_process(tmp_path: Path, body: str) -> subprocess.Popen[str]:
     code = HOST.format(paths=paths, folder=str(tmp_path), body=body)
     return subprocess.Popen(
         [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": paths[1]},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([paths[1], *INHERITED_PATHS])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -335,6 +339,20 @@ def test_killing_the_supervisor_kills_the_worker(
     error = died(bench, source, "hang_in_c", pids=str(pids))
     assert "its process was killed" in str(error)
     assert gone(int(pids.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_killing_the_supervisor_kills_the_worker_even_when_the_host_looks_away(
+    tmp_path: Path,
+) -> None:
+    pids = tmp_path / "pids"
+    host = host_process(tmp_path, f"bench.work(source, 'hang_in_c', pids={str(pids)!r})")
+    (worker,) = read_pids(pids)
+    host.send_signal(signal.SIGSTOP)
+    psutil.Process(worker).parent().kill()
+    assert gone(worker)
+    host.kill()
+    host.communicate()
 
 
 def test_an_exiting_host_leaves_nothing(tmp_path: Path) -> None:
@@ -413,13 +431,14 @@ def test_a_fork_of_the_host_neither_uses_nor_ends_its_models(
     np.testing.assert_array_equal(model(X)["y"], X["x"])
 
 
-def test_what_lies_in_the_working_directory_is_not_imported(
-    start: Start, source: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_neither_the_working_directory_nor_our_own_modules_shadow_a_library(
+    start: Start, source: Artifact, events: Events, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("hwcore", "numpy", "socket"):
+    for name in ("hwcore", "numpy", "elsewhere"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('from the working directory')")
     monkeypatch.chdir(tmp_path)
-    assert start("unruly").work(source, "environment", names=[]).format == "unruly"
+    start("unruly").work(source, "importable", names=["json", "elsewhere", "supervisor", "arena"])
+    assert events.lines == ["json"]
 
 
 def test_an_interpreter_with_another_hwcore(

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
-import onnxruntime
 import pytest
 
 from core_plugin_onnxruntime import libraries
 from hwcore.contract import UserError
 
+PLUGINS = "from core_plugin_onnxruntime import libraries; libraries.onnxruntime"
+"""The way that the plugin's code takes."""
 
-def test_telemetry_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The switch does something on Windows only: that it is thrown is all that can be seen."""
-    thrown = []
-    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: thrown.append(True))
-    assert libraries.onnxruntime() is onnxruntime
-    assert thrown == [True]
+
+def test_telemetry_is_off(tmp_path: Path) -> None:
+    """Importing the library leaves a device id in the home folder, unless it was told not to."""
+    for code, left in ((f"{PLUGINS}()", []), ("import onnxruntime", ["Microsoft"])):
+        home = tmp_path / str(len(left))
+        home.mkdir()
+        environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+        environment.pop(libraries.TELEMETRY, None)
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+        assert [path.name for path in home.glob(".cache/*")] == left
 
 
 def test_a_missing_library_is_named() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hwcore.contract import Capability
+from hwcore.contract import Capability, PluginError
 from hwcore.host.records import PluginRecord
 
 _MAX_NAMES = 8
@@ -24,6 +24,12 @@ def mend(record: PluginRecord, row: Capability | None, records: Iterable[PluginR
     from hwcore.host.requirements import missing_requirements  # packaging's parser takes 15 ms
 
     off = off_switch(record.name, records)
-    if row is None or row.extra is None or not missing_requirements(record, row.extra):
+    if row is None or row.extra is None:
+        return off
+    try:
+        missing = missing_requirements(record, row.extra)
+    except PluginError:  # a fault of its metadata; it is another one that is being told here
+        return off
+    if not missing:
         return off
     return f"Install what it needs: pip install '{record.distribution}[{row.extra}]'. {off}"

@@ -24,9 +24,16 @@ def missing_requirements(record: PluginRecord, extra: str | None) -> list[str]:
 
     Extras of requirements (``hwcore[transformers]``) are followed; further requirements of
     requirements are pip's to keep. Each entry is a PEP 508 requirement such as ``nncf>=2.19``.
-    Raises `PluginError` when the distribution has no such extra.
+    Raises `PluginError` when the distribution has no such extra, or is not installed here.
     """
-    distribution = importlib_metadata.distribution(record.distribution)
+    try:
+        distribution = importlib_metadata.distribution(record.distribution)
+    except importlib_metadata.PackageNotFoundError as error:
+        raise PluginError(
+            f"its distribution {record.distribution} is not installed here",
+            plugin=record.name,
+            version=record.version,
+        ) from error
     offered = [
         canonicalize_name(name) for name in distribution.metadata.get_all("Provides-Extra", [])
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,18 @@ _NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "root")
 """Loggers that speak up in an export or a quantization that works."""
 
 
+TELEMETRY = "ORT_DISABLE_TELEMETRY"
+"""Variable that ONNX Runtime's library looks at when it is loaded. Without it, importing the
+module is enough to leave a device id below ``~/.cache/Microsoft`` (1.31, Linux); sessions add
+events there, and what has piled up is sent to Microsoft."""
+
+
 def onnxruntime() -> Any:
-    """The module ``onnxruntime``. Its telemetry exists on Windows only, and is switched off."""
+    """The module ``onnxruntime``, with its telemetry off."""
+    os.environ[TELEMETRY] = "1"
     import onnxruntime
 
+    # Where another part of the program imported it before: less may be sent, and later events not.
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import re
 import subprocess
@@ -61,6 +62,7 @@ def sys_exit(options, out, ctx):
 
 def segfault(options, out, ctx):
     write_out("about to read address 0")
+    ctypes.CDLL(None).printf(b"from C\n")
     ctypes.string_at(0)
 
 
@@ -148,6 +150,12 @@ def environment(options, out, ctx):
     ctx.log(f"threads={ctx.threads} seed={ctx.seed} pid={os.getpid()}")
 
 
+def importable(options, out, ctx):
+    for name in options["names"]:
+        if importlib.util.find_spec(name):
+            ctx.log(name)
+
+
 def score(options, out, ctx):
     """Everything is of the first class."""
 
@@ -199,6 +207,7 @@ WAYS = {
         vendor_cancel,
         talk,
         environment,
+        importable,
         score,
         other_format,
         other_traits,

@@ -1,0 +1,117 @@
+"""Ctrl-C: the command stops at once and cleanly, and the same command goes on where it was."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command import Command, Done, leftovers, sketching
+from optimizing import DROP, QUICK, wait_for
+
+STOPPED = (
+    "hwcore: stopped\n  hint: What was finished is kept: run the same command again to go on.\n"
+)
+
+
+def interrupt(process: subprocess.Popen[str], *, times: int = 1) -> Done:
+    """Press Ctrl-C, and wait for the end."""
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    out, err = process.communicate(timeout=60)
+    return Done(process.returncode, out, err)
+
+
+def test_in_mid_step(bert: Path, reviews: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    slow = sketching(tmp_path / "cache", HWSKETCH_PAUSE="60")
+    arguments = ("optimize", bert, "--data", reviews, *DROP, *QUICK, "--out", out)
+    process = slow.start(*arguments)
+    wait_for(lambda: list(slow.cache.glob("tmp/*/work/words.npy")))
+    began = time.monotonic()
+    done = interrupt(process)
+    assert time.monotonic() - began < 10
+    assert done.code == 130
+    assert done.err.endswith(STOPPED)
+    assert "Traceback" not in done.err
+    assert slow.orphans() == []
+    assert slow.unfinished() == []
+    assert leftovers(out) == []
+    sketching(tmp_path / "cache")(*arguments).check()
+    assert leftovers(out) == ["out"]
+
+
+def test_with_a_real_engine_at_work(
+    hwcore: Command, bert: Path, reviews: Path, tmp_path: Path
+) -> None:
+    """While OpenVINO's worker exports: deep in a library that knows nothing of Ctrl-C."""
+    out = tmp_path / "out"
+    arguments = ("optimize", bert, "--data", reviews, "--recipe", "openvino-fp32", *DROP, *QUICK)
+    process = hwcore.start(*arguments, "--out", out)
+    wait_for(lambda: list(hwcore.cache.glob("tmp/*/work/*")) or len(hwcore.processes()) > 2)
+    done = interrupt(process)
+    assert done.code == 130
+    assert done.err.endswith(STOPPED)
+    assert hwcore.orphans() == []
+    assert hwcore.unfinished() == []
+    assert leftovers(out) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_at_any_moment(
+    bert: Path, reviews: Path, tmp_path: Path, uninterrupted: float, seed: int
+) -> None:
+    hwcore = sketching(tmp_path / "cache", HWSKETCH_PAUSE="0.2")
+    out = tmp_path / "out"
+    process = hwcore.start("optimize", bert, "--data", reviews, *DROP, *QUICK, "--out", out)
+    wait_for(lambda: (hwcore.cache / "tmp").exists())  # past the interpreter's own start
+    time.sleep(random.Random(seed).uniform(0, 0.9 * uninterrupted))  # noqa: S311
+    done = interrupt(process)
+    assert "Traceback" not in done.err
+    assert hwcore.orphans() == []
+    assert hwcore.unfinished() == []
+    if done.code == 0:  # it was faster
+        assert leftovers(out) == ["out"]
+    else:
+        assert done.code == 130
+        assert done.err.endswith(STOPPED)
+        assert leftovers(out) == []
+
+
+def test_impatiently(bert: Path, reviews: Path, tmp_path: Path) -> None:
+    """The second Ctrl-C finds the command cleaning up."""
+    slow = sketching(tmp_path / "cache", HWSKETCH_PAUSE="60")
+    process = slow.start("optimize", bert, "--data", reviews, *DROP, *QUICK)
+    wait_for(lambda: list(slow.cache.glob("tmp/*/work/words.npy")))
+    done = interrupt(process, times=2)
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    assert slow.orphans() == []
+
+
+def test_while_the_commands_are_being_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hwcore.cli import app, main
+
+    def impatient() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "run", impatient)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "hwcore: stopped\n"
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Seconds that the command takes when nobody stops it."""
+    hwcore = sketching(tmp_path_factory.mktemp("whole") / "cache", HWSKETCH_PAUSE="0.2")
+    began = time.monotonic()
+    hwcore("optimize", bert, "--data", reviews, *DROP, *QUICK).check()
+    return time.monotonic() - began
