@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
 from typing import Self
 
 from hwcore.contract import Array, Arrays, PluginError, Runner, Signature, UserError
 from hwcore.host.door import ModelHandle
+
+MAX_KNOWN = 512
+"""Kinds of inputs remembered; with more than that, remembering starts again."""
 
 Call = Callable[[Arrays, Sequence[str] | None], "dict[str, Array]"]
 
@@ -27,6 +30,8 @@ class LoadedModel:
         self._call: Call = handle if before is None else before
         self.on_fault: Callable[[PluginError], None] | None = None
         """Told of a plugin's error before it is raised: the host adds the hint it can give."""
+        self._fitting: set[Hashable] = set()
+        """Names, dtypes and shapes of inputs that were checked and fit."""
         self._outputs = {spec.name for spec in self.signature.outputs}
         closers = [handle.close] if before is None else [before.close, handle.close]
         self._finalizer = weakref.finalize(self, _call_all, closers)
@@ -38,7 +43,7 @@ class LoadedModel:
         fails, dies, or takes longer than the host's limit.
         """
         self._check_open()
-        self.signature.bind(inputs)
+        self._check_inputs(inputs)
         if outputs is not None and not self._outputs.issuperset(outputs):
             unknown = next(name for name in outputs if name not in self._outputs)
             raise UserError(
@@ -90,6 +95,16 @@ class LoadedModel:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_inputs(self, inputs: Arrays) -> None:
+        """Raise `UserError` unless they fit; what fitted before is not looked at again."""
+        kind = tuple([(name, array.dtype, array.shape) for name, array in inputs.items()])
+        if kind in self._fitting:
+            return
+        self.signature.bind(inputs)
+        if len(self._fitting) >= MAX_KNOWN:
+            self._fitting.clear()
+        self._fitting.add(kind)
 
     def _tell(self, error: PluginError) -> None:
         if self.on_fault is not None:
