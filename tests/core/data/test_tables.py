@@ -138,3 +138,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_table(tmp_path / "a.csv")
+
+
+def test_a_nul_byte_is_named_with_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "nul.csv"
+    path.write_bytes(b"text,label\ngood,pos\na\0b,neg\n")
+    with pytest.raises(UserError, match="row that begins on line 3: it holds a NUL byte"):
+        read_table(path)

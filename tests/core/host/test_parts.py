@@ -85,11 +85,11 @@ def test_traits_are_inherited_set_or_unset() -> None:
 def test_a_cancel_reaches_those_who_listen_before_and_after() -> None:
     token, heard = CancelToken(), []
     token.listen(lambda: heard.append("before"))
-    assert not token
+    assert not token.is_set()
     token.set()
     token.set()
     token.listen(lambda: heard.append("after"))
-    assert token
+    assert token.is_set()
     assert heard == ["before", "after"]
 
 

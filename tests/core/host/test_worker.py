@@ -17,8 +17,12 @@ import psutil
 import pytest
 from dummies.making import DUMMIES, Bench, Events
 
-from hwcore.contract import Artifact, Cancelled, PluginError, UserError
+from hwcore.contract import Artifact, Cancelled, PluginError, Target, UserError
 from hwcore.host import Limits
+from hwcore.host.context import HookContext
+from hwcore.host.door import WorkRequest
+from hwcore.host.events import EventSink
+from hwcore.host.worker.worker import Worker
 
 Start = Callable[..., Bench]
 INHERITED_PATHS = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -175,6 +179,34 @@ def test_outputs_of_objects_are_refused(start: Start, source: Artifact) -> None:
     model = start("unruly").run(source, "objects")
     with pytest.raises(PluginError, match="what is no array of numbers: array 'y' has dtype obj"):
         model(X)
+
+
+def test_a_cancel_right_behind_its_request_is_not_lost(
+    start: Start, source: Artifact, events: Events
+) -> None:
+    """Both arrive before the plugin has begun; it is asked to stop and not killed."""
+    bench = start("unruly")
+    ctx = HookContext(EventSink("unruly", "quantize", events.append))
+    record = bench.host.record("unruly")
+    worker = Worker(record, Limits(), sys.executable, 20.0, ctx)
+    worker.load(ctx, None)
+    request = WorkRequest(
+        hook="quantize",
+        source=source,
+        capability="work",
+        options={"how": "wait_for_cancel"},
+        data=None,
+        target=Target(),
+        reference=source,
+        out=source.path,
+    )
+    fields = {"request": request.model_dump(mode="json"), "seed": 0, "threads": 1}
+    reply = worker._send("work", None, fields)
+    worker.ask_to_stop(reply)
+    message = reply.wait()
+    assert message is not None
+    assert message["error"]["message"] == "stopped as asked"
+    worker.close()
 
 
 def test_a_cancel_ends_a_call_of_a_model(start: Start, source: Artifact) -> None:

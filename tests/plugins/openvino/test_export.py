@@ -81,7 +81,7 @@ def test_names_and_dimensions_are_in_the_graph(
     family: models.Family, tiny_source: Source, steps: Steps
 ) -> None:
     artifact = steps.export(tiny_source(family))
-    graph = libraries.openvino().Core().read_model(artifact.component_file())
+    graph = libraries.core().read_model(artifact.component_file())
     signature = artifact.component().signature
     for ports, specs in ((graph.inputs, signature.inputs), (graph.outputs, signature.outputs)):
         assert [port.get_names() for port in ports] == [{spec.name} for spec in specs]

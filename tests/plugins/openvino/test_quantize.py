@@ -59,7 +59,7 @@ def test_calibration_rows_decide_the_scales(
 
 
 def _ranges(artifact: Artifact) -> list[float]:
-    graph = libraries.openvino().Core().read_model(artifact.component_file())
+    graph = libraries.core().read_model(artifact.component_file())
     return [
         float(node.input_value(place).get_node().get_data().ravel()[0])
         for node in graph.get_ordered_ops()

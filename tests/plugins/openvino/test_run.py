@@ -155,6 +155,17 @@ def test_closing_while_others_call(form: str, ir: Artifact, steps: Steps) -> Non
         assert ended == ["this model is closed"] * 3
 
 
+def test_all_models_of_a_process_share_one_core(
+    ir: Artifact, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several, made and dropped while threads run models, corrupt the engine's memory."""
+    core = libraries.core()
+    monkeypatch.delattr(libraries.openvino(), "Core")
+    for artifact in (ir, steps.blob(ir)):
+        steps.run(artifact).close()
+    assert libraries.core() is core
+
+
 def test_closing_frees_the_memory(minilm_source: Artifact, steps: Steps) -> None:
     artifact = steps.export(minilm_source)
     done = _in_a_new_process(
@@ -314,7 +325,7 @@ def test_a_call_costs_little_more_than_the_engines_own() -> None:
     hidden = op.gather(table, op.add(op.add(*ports[:2]), ports[2]), op.constant(0))
     hidden.output(0).get_tensor().set_names({"last_hidden_state"})
     properties = engine.configuration(RunOptions(), threads=1)
-    compiled = ov.Core().compile_model(ov.Model([hidden], ports, "test"), "CPU", properties)
+    compiled = libraries.core().compile_model(ov.Model([hidden], ports, "test"), "CPU", properties)
     inputs = {name: np.ones((1, 16), np.int64) for name in names}
     request = compiled.create_infer_request()
 

@@ -41,9 +41,12 @@ class Settings:
     ) -> PluginHost:
         """The plugin host; close it."""
         from hwcore.host import Limits, PluginHost
+        from hwcore.workflows.threads import checked_threads
 
         return PluginHost(
-            self.discover(), door=door, limits=Limits(seconds=seconds, threads=threads)
+            self.discover(),
+            door=door,
+            limits=Limits(seconds=seconds, threads=checked_threads(threads)),
         )
 
 

@@ -54,8 +54,9 @@ def show_study(outcome: Outcome) -> None:
         for trial in sorted(measured, key=lambda t: -t.speedups[0].value):
             table.add_row(*_row(trial, outcome))
         console.print(table)
+        kind = "held-out" if study.data else "made-up"
         console.print(
-            f"[dim]{metric} on {rows} held-out rows; drop ≤: one-sided 95 % bound; ms, p99: "
+            f"[dim]{metric} on {rows} {kind} rows; drop ≤: one-sided 95 % bound; ms, p99: "
             f"{first.timings[0].workload}; {study.environment['threads']} threads on "
             f"{study.device.name}; measured {study.measured_at}[/]"
         )

@@ -73,6 +73,8 @@ def _read_csv(path: Path, delimiter: str) -> Table:
         line = 1
         try:
             for fields in reader:
+                if any("\0" in field for field in fields):
+                    raise csv.Error("it holds a NUL byte, which no text does")
                 found.append((line, fields))
                 line = reader.line_num + 1
         except csv.Error as error:

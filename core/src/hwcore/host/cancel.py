@@ -14,7 +14,8 @@ class CancelToken:
         self._set = False
         self._listeners: list[Callable[[], None]] = []
 
-    def __bool__(self) -> bool:
+    def is_set(self) -> bool:
+        """True once the stop was asked for."""
         return self._set
 
     def set(self) -> None:

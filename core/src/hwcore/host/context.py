@@ -28,7 +28,7 @@ class HookContext:
         token: CancelToken | None = None,
     ) -> None:
         self.sink = sink
-        self.token = token or CancelToken()
+        self.token = CancelToken() if token is None else token
         self._seed = seed
         self._threads = threads
         self._dataset = dataset
@@ -57,7 +57,7 @@ class HookContext:
 
     def cancelled(self) -> bool:
         """True once the step should stop."""
-        return bool(self.token)
+        return self.token.is_set()
 
     def log(self, message: str, level: Level = "info") -> None:
         """A line for the user's log."""

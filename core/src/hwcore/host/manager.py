@@ -248,12 +248,12 @@ class PluginHost:
                 self._load_wrappers(hook)
                 result = self._switchboard.ask(hook, record, ctx, arguments)
         except Exception as error:
-            if ctx.token:  # whatever it is that the plugin made of the wish to stop
+            if ctx.token.is_set():  # whatever it is that the plugin made of the wish to stop
                 raise _cancelled(record, hook) from error
             if isinstance(error, LoadFailed):
                 self._update(record.name, state="broken", reason=_reason(error))
             raise
-        if ctx.token:
+        if ctx.token.is_set():
             raise _cancelled(record, hook)
         self._update(record.name, state="loaded")
         return result

@@ -27,6 +27,7 @@ from hwcore.host import (
 )
 from hwcore.pipeline import runner_for
 from hwcore.workflows.output import run_step_of
+from hwcore.workflows.threads import checked_threads
 
 
 class Model:
@@ -108,7 +109,9 @@ def load(
     artifact = read_artifact(Path(path), verify=verify)
     target = Target.of(local_cpu())
     host = PluginHost(
-        discover(allow=allowed_by_environment()), door=door, limits=Limits(threads=threads)
+        discover(allow=allowed_by_environment()),
+        door=door,
+        limits=Limits(threads=checked_threads(threads)),
     )
     try:
         step = run_step_of(artifact.path) or runner_for(artifact, target, host)

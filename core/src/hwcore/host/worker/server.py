@@ -71,6 +71,7 @@ class Server:
         self._requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._first_lane: queue.SimpleQueue[socket.socket | None] = queue.SimpleQueue()
         self._ctx = HookContext(WireSink(connection))
+        self._token = self._ctx.token
         self._runtime: PluginRuntime | None = None
         self._model: HostedModel | None = None
         self._lanes: list[threading.Thread] = []
@@ -114,9 +115,9 @@ class Server:
             for message in messages:
                 kind = message["kind"]
                 if kind == "cancel":
-                    self._ctx.token.set()
+                    self._token.set()
                 elif kind == "resume":
-                    self._ctx.token = CancelToken()
+                    self._token = self._ctx.token = CancelToken()
                 elif kind == "lane":
                     self._open_lane(socket.socket(fileno=self._connection.fds.popleft()))
                 elif kind == "peak":
@@ -125,6 +126,8 @@ class Server:
                 else:
                     if kind == "close":
                         self._first_lane.put(None)
+                    # Made here: a cancel that comes next is for this request, begun or not.
+                    self._token = message["token"] = CancelToken()
                     self._requests.put(message)
 
     def _open_lane(self, sock: socket.socket) -> None:
@@ -176,6 +179,7 @@ class Server:
             threads=request["threads"],
             dataset=data,
             source=source,
+            token=request["token"],
         )
         return self._ctx
 

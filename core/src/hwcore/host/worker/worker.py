@@ -98,7 +98,7 @@ class Worker:
         ``ctx`` was cancelled before, or no answer came after it was. When the wait itself is
         broken off, by Ctrl-C, the worker is asked to stop and killed if it does not.
         """
-        if ctx.token:
+        if ctx.token.is_set():
             raise self._cancelled(hook)
         self._sink = ctx.sink
         message = reply = None
@@ -108,11 +108,13 @@ class Worker:
             message = reply.wait()
         except BaseException:
             ctx.token.set()
-            message = reply.wait() if reply else None
+            if reply is not None:
+                reply.expect_within(self.grace)
+                message = reply.wait()
             raise
         finally:
             if message is None:
-                self.kill("cancelled" if ctx.token else "late")
+                self.kill("cancelled" if ctx.token.is_set() else "late")
         if message is None or message["kind"] == "ended":
             raise self.fault(hook)
         if message["kind"] == "error":
