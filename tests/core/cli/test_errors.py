@@ -160,7 +160,7 @@ def test_an_unknown_plugin_is_refused_with_the_nearest_name(
 ) -> None:
     hwcore("plugins", "info", "stps").refused(2, "there is no plugin 'stps', did you mean 'steps'?")
     done = hwcore("quantize", toy, "--plugin", "stps", "--out", tmp_path / "out")
-    done.refused(2, "stps", "hwcore plugins info")
+    done.refused(2, "stps", "did you mean 'steps'", "Installed: ")
 
 
 def test_a_capability_has_to_be_named_where_several_fit(

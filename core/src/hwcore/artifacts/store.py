@@ -106,7 +106,9 @@ def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
     try:
         manifest = ArtifactManifest.model_validate_json(text)
     except ValidationError as error:
-        raise ArtifactCorrupt(f"{file}: {first_problem(error)}") from None
+        raise ArtifactCorrupt(
+            f"{file}: {first_problem(error)}", hint="Make the artifact again."
+        ) from None
     if manifest_digest(manifest) != manifest.digest:
         raise ArtifactCorrupt(
             f"{file} was edited: its digest does not match its content",
