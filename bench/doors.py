@@ -11,7 +11,7 @@ from bench.rows import Row
 from hwcore import Model, load
 from hwcore.contract import Arrays
 
-ROUNDS = 40
+ROUNDS = 120
 COMMAND = "make bench"
 
 

@@ -176,7 +176,10 @@ def test_no_plugins_blocks_all(install: Callable[..., None]) -> None:
 
 def test_the_allow_list_comes_from_the_environment() -> None:
     assert allowed_by_environment({}) is None
-    assert allowed_by_environment({"HWCORE_PLUGINS": ""}) is None
+    for value in ("", "  ", ", ,"):
+        with pytest.raises(UserError, match="HWCORE_PLUGINS is set and names no plugin") as caught:
+            allowed_by_environment({"HWCORE_PLUGINS": value})
+        assert "--no-plugins" in (caught.value.hint or "")
     assert allowed_by_environment({"HWCORE_PLUGINS": "torch, openvino,"}) == ("torch", "openvino")
 
 

@@ -174,6 +174,26 @@ def test_more_layouts_than_either_side_remembers(lane: Lane) -> None:
             assert lane.call({"x": np.ones(n, np.int8)}, None)["x"].sum() == n
 
 
+def test_calls_like_earlier_ones_are_told_apart_from_each_other(lane: Lane) -> None:
+    kinds: list[tuple[Named, tuple[str, ...] | None]] = [
+        ({"x": np.ones(3), "y": np.ones(2)}, None),
+        ({"x": np.ones(3), "y": np.ones(2)}, ("y",)),
+        ({"y": np.ones(2), "x": np.ones(3)}, None),
+        ({"x": np.ones(3, np.float32), "y": np.ones(2)}, None),
+        ({"x": np.ones((1, 3)), "y": np.ones(2)}, None),
+    ]
+    for number in range(4):
+        for inputs, outputs in kinds:
+            arrays = {name: array * number for name, array in inputs.items()}
+            result = lane.call(arrays, outputs)
+            assert list(result) == list(arrays if outputs is None else outputs)
+            for name, array in result.items():
+                assert array.dtype == arrays[name].dtype
+                np.testing.assert_array_equal(array, arrays[name])
+            with pytest.raises(UserError):
+                lane.call(arrays, ("user",))
+
+
 def test_a_name_as_long_as_a_frame(lane: Lane) -> None:
     name = "n" * 200_000
     assert lane.call({name: np.ones(3)}, None)[name].sum() == 3

@@ -34,6 +34,7 @@ class LoadedModel:
         """Names, dtypes and shapes of inputs that were checked and fit."""
         self._outputs = {spec.name for spec in self.signature.outputs}
         closers = [handle.close] if before is None else [before.close, handle.close]
+        self._closed = False
         self._finalizer = weakref.finalize(self, _call_all, closers)
 
     def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
@@ -42,8 +43,11 @@ class LoadedModel:
         Raises `UserError` when inputs do not fit the signature, `PluginError` when the plugin
         fails, dies, or takes longer than the host's limit.
         """
-        self._check_open()
-        self._check_inputs(inputs)
+        if self._closed:
+            raise self._is_closed()
+        kind = tuple([(name, array.dtype, array.shape) for name, array in inputs.items()])
+        if kind not in self._fitting:
+            self._check_inputs(inputs, kind)
         if outputs is not None and not self._outputs.issuperset(outputs):
             unknown = next(name for name in outputs if name not in self._outputs)
             raise UserError(
@@ -61,7 +65,8 @@ class LoadedModel:
 
         The loop runs in the plugin's process: what is timed is the plugin's runner alone.
         """
-        self._check_open()
+        if self._closed:
+            raise self._is_closed()
         if not inputs:
             raise UserError("there are no inputs to time", hint="Give at least one.")
         for arrays in inputs:
@@ -74,7 +79,8 @@ class LoadedModel:
 
     def peak_rss(self) -> int:
         """Most bytes that were ever resident in the process that holds the model."""
-        self._check_open()
+        if self._closed:
+            raise self._is_closed()
         return self._handle.peak_rss()
 
     def cancel(self) -> None:
@@ -83,6 +89,7 @@ class LoadedModel:
 
     def close(self) -> None:
         """Free the model and its process. Doing so again does nothing."""
+        self._closed = True
         self._finalizer()
 
     def __enter__(self) -> Self:
@@ -96,11 +103,8 @@ class LoadedModel:
     ) -> None:
         self.close()
 
-    def _check_inputs(self, inputs: Arrays) -> None:
-        """Raise `UserError` unless they fit; what fitted before is not looked at again."""
-        kind = tuple([(name, array.dtype, array.shape) for name, array in inputs.items()])
-        if kind in self._fitting:
-            return
+    def _check_inputs(self, inputs: Arrays, kind: Hashable) -> None:
+        """Raise `UserError` unless they fit; what fits is not looked at again."""
         self.signature.bind(inputs)
         if len(self._fitting) >= MAX_KNOWN:
             self._fitting.clear()
@@ -110,9 +114,9 @@ class LoadedModel:
         if self.on_fault is not None:
             self.on_fault(error)
 
-    def _check_open(self) -> None:
-        if not self._finalizer.alive:
-            raise UserError("the model is closed", hint="Load it again to call it.")
+    @staticmethod
+    def _is_closed() -> UserError:
+        return UserError("the model is closed", hint="Load it again to call it.")
 
 
 def _call_all(closers: list[Callable[[], None]]) -> None:

@@ -37,7 +37,14 @@ class Lane:
 
     def call(self, inputs: Arrays, outputs: tuple[str, ...] | None) -> dict[str, Array]:
         """One call. Raises what the runner raised, and `EOFError` when the worker is gone."""
-        return self._request(wire.CALL, inputs, outputs, 0)
+        channel = self._channel
+        layout = channel.send_again(inputs, outputs)
+        if layout is None:
+            return self._request(wire.CALL, inputs, outputs, 0)
+        frame = channel.receive()
+        if frame.op == wire.VALUE and frame.arrays is not None:
+            return {name: array.copy() for name, array in frame.arrays.items()}
+        return self._settle(frame, layout, None)
 
     def time_calls(self, inputs: Sequence[Arrays], calls: int) -> list[int]:
         """Nanoseconds of each call, looped in the worker."""
@@ -83,29 +90,32 @@ class Lane:
         source = self._segment(layout.nbytes)
         target = self._segment(self._reply_sizes.get(layout, 0))
         channel.send_arrays(op, arrays, layout, segment=source, reply=target, extra=extra)
-        frame = channel.receive()
-        if source:
-            self._arena.release(source)
+        try:
+            return self._settle(channel.receive(), layout, target)
+        finally:
+            if source:
+                self._arena.release(source)
+
+    def _settle(self, frame: Frame, layout: Layout, target: Segment | None) -> dict[str, Array]:
+        """What a frame that answers ``layout`` brings; ``target`` was lent for it."""
+        if target and not frame.segment:
+            self._arena.release(target)
         if frame.op == wire.NEED:
-            if target:
-                self._arena.release(target)
             if len(self._reply_sizes) >= MAX_KNOWN:
                 self._reply_sizes.clear()
             self._reply_sizes[layout] = frame.extra
+            self._channel.forget()  # what is sent from now on names memory for the reply
             target = self._segment(frame.extra)
-            channel.send(wire.FETCH, reply=target)
-            frame = channel.receive()
-        return self._result(frame, target)
-
-    def _result(self, frame: Frame, target: Segment | None) -> dict[str, Array]:
-        if target and not frame.segment:
-            self._arena.release(target)
+            self._channel.send(wire.FETCH, reply=target)
+            frame = self._channel.receive()
         if frame.op == wire.ERROR:
             raise decode_error(json.loads(frame.text))
         if frame.op != wire.VALUE or frame.layout is None:
             raise ValueError(f"a frame of kind {frame.op}")
-        if target is None or not frame.segment:
-            return {name: a.copy() for name, a in self._channel.inline(frame.layout).items()}
+        if frame.arrays is not None:
+            return {name: array.copy() for name, array in frame.arrays.items()}
+        if target is None:
+            raise ValueError("a reply in memory that was not lent")
         if not self._arena.lend(target):
             copies = {name: a.copy() for name, a in frame.layout.views(target.memory).items()}
             self._arena.release(target)

@@ -97,6 +97,11 @@ def _dtype(name: str) -> np.dtype[Any]:
         return narrow
 
 
+def kind_of(arrays: Arrays, outputs: tuple[str, ...] | None) -> Hashable:
+    """Equal for arrays with equal layouts."""
+    return outputs, tuple([(name, a.dtype, a.shape) for name, a in arrays.items()])
+
+
 class Sent:
     """The sender's memory: the layout of each combination of arrays, and which were sent."""
 
@@ -106,7 +111,7 @@ class Sent:
 
     def layout(self, arrays: Arrays, outputs: tuple[str, ...] | None) -> Layout:
         """The layout of these arrays, the same object for arrays alike."""
-        key = outputs, tuple([(name, a.dtype, a.shape) for name, a in arrays.items()])
+        key = kind_of(arrays, outputs)
         layout = self._layouts.get(key)
         if layout is None:
             if len(self._layouts) >= MAX_KNOWN:

@@ -23,6 +23,7 @@ class WorkerModel:
         self.signature = signature
         self.load_seconds = load_seconds
         self._worker = worker
+        self._process = worker.process
         self._seconds = seconds
         self._lock = threading.Lock()
         self._idle: list[Lane] = []
@@ -32,12 +33,12 @@ class WorkerModel:
 
     def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
         wanted = None if outputs is None else tuple(outputs)
-        return self._on_a_lane(lambda lane: lane.call(inputs, wanted), self._seconds)
+        return self._on_a_lane(Lane.call, self._seconds, inputs, wanted)
 
     def time_calls(self, inputs: Sequence[Arrays], calls: int) -> list[int]:
         """Nanoseconds of each call, looped in the worker."""
         seconds = None if self._seconds is None else self._seconds * calls
-        return self._on_a_lane(lambda lane: lane.time_calls(inputs, calls), seconds)
+        return self._on_a_lane(Lane.time_calls, seconds, inputs, calls)
 
     def peak_rss(self) -> int:
         """Most bytes that were ever resident in the worker."""
@@ -69,12 +70,12 @@ class WorkerModel:
             lane.close()
         self._worker.close()
 
-    def _on_a_lane(self, call: Callable[[Lane], T], seconds: float | None) -> T:
+    def _on_a_lane(self, call: Callable[..., T], seconds: float | None, *args: object) -> T:
         lane = self._take()
         try:
             if seconds is not None:
                 lane.sock.settimeout(seconds)
-            result = call(lane)
+            result = call(lane, *args)
         except HwcoreError:
             self._give_back(lane)
             raise
@@ -90,24 +91,28 @@ class WorkerModel:
         return result
 
     def _take(self) -> Lane:
-        if self._worker.foreign:
+        if self._process.foreign:
             raise UserError(
                 "the model belongs to the process that this one was forked from",
                 hint="Load the model in the process that calls it.",
             )
         with self._lock:
-            lane = self._idle.pop() if self._idle else None
-            if lane is not None:
+            if self._idle:
+                lane = self._idle.pop()
                 self._busy.add(lane)
-        if lane is None:
-            lane = Lane(self._worker.open_lane())
-            with self._lock:
-                self._busy.add(lane)
+                return lane
+        lane = Lane(self._worker.open_lane())
+        with self._lock:
+            self._busy.add(lane)
         return lane
 
     def _give_back(self, lane: Lane) -> None:
         """Raises `Cancelled` when the call was to stop."""
         with self._lock:
+            if not self._stopping and not self._closed:
+                self._busy.discard(lane)
+                self._idle.append(lane)
+                return
             cancelled = lane in self._stopping
             self._forget(lane)
             resume = cancelled and not self._stopping

@@ -61,15 +61,11 @@ class WorkerProcess:
         self.connection = Connection(ours)
         self.pid: int | None = None
         """The worker's process id, once it has said hello; also its process group."""
-        self._host = os.getpid()
+        self.foreign = False
+        """True in a fork of the host, which has no business with the host's workers."""
         self._lock = threading.Lock()
         self._open = True
         _living.add(self)
-
-    @property
-    def foreign(self) -> bool:
-        """True in a fork of the host, which has no business with the host's workers."""
-        return os.getpid() != self._host
 
     def kill(self) -> None:
         """Have it and all its descendants killed; returns at once. Again does nothing."""
@@ -105,6 +101,7 @@ class WorkerProcess:
 
     def disown(self) -> None:
         """In a fork of the host: let go of the lifeline, so that the host's end is the only one."""
+        self.foreign = True
         if self._open:
             self._open = False
             os.close(self._lifeline)

@@ -32,18 +32,33 @@ class _Server:
     def serve(self) -> None:
         try:
             while True:
-                self._answer(self._channel.receive())
+                frame = self._channel.receive()
+                if frame.op == wire.CALL:
+                    self._call(frame)
+                else:
+                    self._answer(frame)
         except (EOFError, ConnectionError):
             pass  # the host hung up: that is how a lane ends
         finally:
             self._channel.close()
 
+    def _call(self, frame: Frame) -> None:
+        layout = frame.layout
+        if layout is None:
+            raise ValueError("a call without arrays")
+        try:
+            outputs = self._model(frame.arrays or self._inputs(frame), layout.outputs)
+            if self._channel.send_again(outputs) is None:
+                self._reply(outputs, frame.reply)
+        except HwcoreError as error:
+            self._refuse(error)
+
     def _answer(self, frame: Frame) -> None:
-        if frame.op in (wire.CALL, wire.TIME):
+        if frame.op == wire.TIME:
             try:
-                self._reply(self._compute(frame), frame.reply)
+                self._reply(self._time(frame), frame.reply)
             except HwcoreError as error:
-                self._channel.send(wire.ERROR, text=json.dumps(encode_error(error)).encode())
+                self._refuse(error)
         elif frame.op == wire.FETCH:
             waiting, self._waiting = self._waiting, {}
             self._reply(waiting, frame.reply)
@@ -59,22 +74,23 @@ class _Server:
         else:
             raise ValueError(f"a frame of kind {frame.op}")
 
-    def _compute(self, frame: Frame) -> Arrays:
-        layout = frame.layout
-        if layout is None:
+    def _inputs(self, frame: Frame) -> Arrays:
+        if frame.layout is None:
             raise ValueError("a call without arrays")
-        if frame.segment:
-            inputs = layout.views(self._segments[frame.segment].memory)
-        else:
-            inputs = self._channel.inline(layout)
-        if frame.op == wire.CALL:
-            return self._model(inputs, layout.outputs)
+        if frame.arrays is not None:
+            return frame.arrays
+        return frame.layout.views(self._segments[frame.segment].memory)
+
+    def _time(self, frame: Frame) -> Arrays:
         batches: dict[str, dict[str, Array]] = {}
-        for name, array in inputs.items():
+        for name, array in self._inputs(frame).items():
             number, _, input_name = name.partition(":")
             batches.setdefault(number, {})[input_name] = array
         nanoseconds = self._model.time_calls(list(batches.values()), frame.extra)
         return {"nanoseconds": np.array(nanoseconds, np.int64)}
+
+    def _refuse(self, error: HwcoreError) -> None:
+        self._channel.send(wire.ERROR, text=json.dumps(encode_error(error)).encode())
 
     def _reply(self, outputs: Arrays, segment_number: int) -> None:
         """Send outputs in the frame, in the segment, or say how large a segment they need."""

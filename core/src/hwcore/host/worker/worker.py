@@ -49,7 +49,7 @@ class Worker:
         self._ended = threading.Event()
         self._status: int | None = None
         self._verdict: str | None = None
-        self._process = WorkerProcess(interpreter, worker_environment(record, limits))
+        self.process = WorkerProcess(interpreter, worker_environment(record, limits))
         self._watcher = threading.Thread(
             target=self._watch, name=f"hwcore-{record.name}", daemon=True
         )
@@ -63,7 +63,7 @@ class Worker:
     @property
     def foreign(self) -> bool:
         """True in a fork of the process that started it, where it must not be used."""
-        return self._process.foreign
+        return self.process.foreign
 
     def load(self, ctx: HookContext, deadline: float | None) -> None:
         """Have it load the plugin. Raises `LoadFailed`, and as `request` does."""
@@ -134,7 +134,7 @@ class Worker:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                self._process.connection.send({"kind": "lane"}, (theirs.fileno(),))
+                self.process.connection.send({"kind": "lane"}, (theirs.fileno(),))
             except OSError as error:
                 ours.close()
                 raise self.fault("run") from error
@@ -154,7 +154,7 @@ class Worker:
         """Kill it and all that it started. Again does nothing."""
         with self._lock:
             self._verdict = self._verdict or verdict
-        self._process.kill()
+        self.process.kill()
 
     def close(self) -> None:
         """Let it free its model and end by itself, and kill it if that takes too long.
@@ -219,11 +219,11 @@ class Worker:
     def _tell(self, message: Message) -> None:
         # To a worker that is gone nothing can be told: who waits is told by `_watch`.
         with contextlib.suppress(OSError):
-            self._process.connection.send(message)
+            self.process.connection.send(message)
 
     def _watch(self) -> None:
         """Take in what comes from the worker, until it has ended. Runs on a thread of its own."""
-        process = self._process
+        process = self.process
         try:
             self._follow()
             self._status = process.reap()
@@ -241,7 +241,7 @@ class Worker:
                 reply.deliver({"kind": "ended"})
 
     def _follow(self) -> None:
-        process = self._process
+        process = self.process
         with selectors.DefaultSelector() as selector:
             for source in (process.connection.sock, process.output_fd, process.status_fd):
                 selector.register(source, selectors.EVENT_READ)
@@ -257,7 +257,7 @@ class Worker:
 
     def _read_messages(self) -> bool:
         """False at the end of them."""
-        messages = self._process.connection.receive()
+        messages = self.process.connection.receive()
         for message in messages or ():
             self._take(message)
         return messages is not None
@@ -269,7 +269,7 @@ class Worker:
         elif kind == "log":
             self._sink.log(message["message"], message["level"])
         elif kind == "hello":
-            self._process.pid = message["pid"]
+            self.process.pid = message["pid"]
             if message["wire"] != WIRE_VERSION:
                 self.kill("its interpreter has another version of hwcore")
         else:
@@ -281,7 +281,7 @@ class Worker:
     def _read_output(self) -> int | None:
         """Bytes read: 0 at the end of the output, ``None`` when there is none yet."""
         try:
-            data = os.read(self._process.output_fd, _READ)
+            data = os.read(self.process.output_fd, _READ)
         except BlockingIOError:
             return None
         self._output.feed(data)
