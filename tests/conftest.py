@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-# Helpers beside this file are imported by name; import-mode importlib leaves the path alone.
-sys.path.insert(0, str(Path(__file__).parent))
 
 # Set before any library reads it: a test that reaches for the network is a mistake.
 os.environ["HF_HUB_OFFLINE"] = "1"

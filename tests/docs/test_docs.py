@@ -23,7 +23,7 @@ from hwcore.contract import HwcoreError, errors
 from hwcore.data.split import DEFAULT_ROWS
 from hwcore.evaluate import paired_bound, rows_needed
 from hwcore.transformers.families import FAMILIES
-from hwcore.workflows.trials import UNLABELLED_ROWS
+from hwcore.workflows.rows import UNLABELLED_ROWS
 
 every_page = pytest.mark.parametrize("page", pages.pages(), ids=pages.name)
 

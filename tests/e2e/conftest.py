@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-# Helpers beside this file are imported by name; import-mode importlib leaves the path alone.
-sys.path.insert(0, str(Path(__file__).parent))
-
 import models
+import pytest
 from command import Command, sketching
 from optimizing import DROP, QUICK, ROWS, Optimized
 

@@ -157,7 +157,30 @@ class TestData:
         rows = models.reviews(20)
         rows[2]["text"] = "très bon"
         done = optimize(sketch, bert, out, "--data", table(rows, encoding="latin-1"))
-        done.refused(USER, "line 4: byte 0xe8 is not UTF-8", "iconv -f latin1 -t utf-8")
+        done.refused(USER, "line 4: byte 0xe8 is not UTF-8", "iconv -f latin1 -t UTF-8")
+
+    def test_another_encoding_and_other_commas(
+        self, sketch: Command, bert: Path, table: Callable[..., Path], out: Path
+    ) -> None:
+        data = table(models.reviews(20), encoding="utf-16")
+        done = optimize(sketch, bert, out, "--data", data)
+        done.refused(USER, f"{data} is UTF-16, expected UTF-8", "iconv -f UTF-16 -t UTF-8")
+        data.write_text(data.read_text(encoding="utf-16").replace(",", ";"))
+        done = optimize(sketch, bert, out, "--data", data)
+        done.refused(USER, "has ';' in it and not ','", "Save it with commas")
+
+    def test_no_header(self, sketch: Command, bert: Path, tmp_path: Path, out: Path) -> None:
+        data = tmp_path / "nohead.csv"
+        data.write_text("".join(f"{row['text']},{row['label']}\n" for row in models.reviews(20)))
+        done = optimize(sketch, bert, out, "--data", data)
+        done.refused(USER, "no column with a usual name for texts", "a line above it that names")
+
+    def test_one_label_for_all_rows(
+        self, sketch: Command, bert: Path, table: Callable[..., Path], out: Path
+    ) -> None:
+        data = table([row | {"label": "positive"} for row in models.reviews(20)])
+        done = optimize(sketch, bert, out, "--data", data)
+        done.refused(USER, "has the label 'positive' in every row", "at least two classes")
 
     def test_labels_the_model_does_not_know(
         self, sketch: Command, bert: Path, table: Callable[..., Path], out: Path
@@ -191,7 +214,24 @@ class TestData:
         self, hwcore: Command, tiny: Callable[..., Path], reviews: Path, out: Path
     ) -> None:
         done = optimize(hwcore, tiny("vit"), out, "--data", reviews)
-        done.refused(USER, f"{reviews} is not a folder of images")
+        done.refused(USER, f"{reviews} is not a folder of images", "one subfolder per class")
+
+
+class TestRecipe:
+    def test_a_name_that_nobody_has_is_told_before_anything_is_read(
+        self, sketch: Command, tmp_path: Path, out: Path
+    ) -> None:
+        arguments = ("--data", tmp_path / "none.csv", "--recipe", "sketch-int4")
+        done = optimize(sketch, tmp_path / "none", out, *arguments)
+        done.refused(USER, "there is no recipe 'sketch-int4'", "Did you mean 'sketch-int8'?")
+
+    def test_a_tolerance_beyond_the_rows_is_told_before_the_work(
+        self, sketch: Command, bert: Path, reviews: Path, out: Path
+    ) -> None:
+        done = optimize(sketch, bert, out, "--data", reviews, "--max-drop", 0.001)
+        done.refused(TOLERANCE, "--rows 2703")
+        said, _, _ = done.err.partition("build ")
+        assert "warning: no plan can be proven to stay within --max-drop 0.001 on 99 rows" in said
 
 
 class TestDisk:
@@ -291,6 +331,16 @@ class TestArtifact:
         (spoilt / "artifact.json").write_text(text.replace("text-classif", "image-classif"))
         done = optimized.hwcore("run", spoilt, "--text", "good")
         done.refused(CORRUPT, "was edited: its digest does not match", "Make the artifact again")
+
+    def test_a_manifest_that_points_elsewhere(
+        self, optimized: Optimized, spoilt: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "given").mkdir()
+        text = (spoilt / "artifact.json").read_text()
+        text = text.replace('"location": null', f'"location": "{spoilt}"')
+        (tmp_path / "given" / "artifact.json").write_text(text)
+        done = optimized.hwcore("run", tmp_path / "given", "--text", "good")
+        done.refused(CORRUPT, f"refers to files in another folder, {spoilt}", "if you trust")
 
     def test_no_artifact_at_all(self, optimized: Optimized, tmp_path: Path) -> None:
         done = optimized.hwcore("run", tmp_path, "--text", "good")

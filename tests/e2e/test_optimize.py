@@ -84,6 +84,20 @@ def test_the_table_has_a_line_per_plan_and_says_where_everything_is(optimized: O
     assert str(optimized.folder / "study.json") in optimized.done.out
 
 
+def test_each_stage_of_a_plan_is_told_once_and_each_warning(optimized: Optimized) -> None:
+    lines = optimized.done.err.splitlines()
+    titles = [line.rpartition(":")[0] for line in lines if re.fullmatch(r"\S.*: [\d.]+ s", line)]
+    assert len(titles) == len(set(titles))
+    for trial in optimized.study["trials"]:
+        assert {f"build {trial['plan']['name']}", f"evaluate {trial['plan']['name']}"} < set(titles)
+    warnings = [line for line in lines if line.startswith("warning: ")]
+    assert len(warnings) == len(set(warnings))
+    # In the study they stand with every trial that they are about.
+    for trial in optimized.study["trials"]:
+        for warning in trial["warnings"]:
+            assert f"warning: {warning}" in warnings
+
+
 def test_the_picture_is_a_png(optimized: Optimized) -> None:
     for folder in (optimized.folder, optimized.out):
         content = (folder / "pareto.png").read_bytes()

@@ -18,7 +18,7 @@ import parts
 import pytest
 
 from hwcore.artifacts import Cache, DiskFull, default_cache_root
-from hwcore.artifacts.cache import NEW_S
+from hwcore.artifacts.cache import NEW_S, describe
 from hwcore.contract import Artifact, UserError
 
 KEY = "a" * 64
@@ -229,11 +229,15 @@ class TestListing:
         make(cache, "old", b"more weights")
         (cache.root / "studies" / "s").mkdir()
         age(cache.path("steps", "old"), 500)
+        (cache.root / "datasets" / "d").mkdir()
+        describe(cache.path("datasets", "d"), "rows of reviews.csv")
         age(cache.path("studies", "s"), 250)
+        age(cache.path("datasets", "d"), 200)
         entries = cache.entries()
         assert [(e.kind, e.key, e.what) for e in entries] == [
             ("steps", "old", "quantize acme/int8"),
             ("studies", "s", "a study"),
+            ("datasets", "d", "rows of reviews.csv"),
             ("steps", "new", "quantize acme/int8"),
         ]
         assert entries[0].size_bytes > len(b"more weights")
@@ -322,6 +326,42 @@ class TestPrune:
         )
         assert cache.prune() == []
 
+    @pytest.mark.parametrize("how", ["made", "asked for"])
+    def test_what_a_living_program_uses_stays(self, cache: Cache, how: str) -> None:
+        make(cache, "free")
+        program = """
+if "made" == {how!r}:
+    with cache.workspace() as work:
+        write_artifact(work, ArtifactManifest(format="toy", task="t", components={{}}, files={{}}))
+        cache.commit(work, "steps", "used")
+assert cache.artifact("used")
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+sys.stdin.readline()
+"""
+        program = f"""
+import sys
+from pathlib import Path
+from hwcore.artifacts import Cache, write_artifact
+from hwcore.contract import ArtifactManifest
+cache = Cache(Path({str(cache.root)!r}))
+{program.format(how=how)}"""
+        if how == "asked for":
+            make(Cache(cache.root), "used")
+        with _start(program) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            assert [entry.key for entry in cache.prune(max_bytes=0)] == ["free"]
+            assert cache.path("steps", "used").exists()
+            process.communicate("go on\n", timeout=10)
+        assert [entry.key for entry in cache.prune(max_bytes=0)] == ["used"]
+
+    def test_what_nobody_uses_any_more_goes(self, cache: Cache) -> None:
+        other = Cache(cache.root)
+        make(other)
+        assert cache.prune(max_bytes=0) == []
+        del other
+        assert [entry.key for entry in cache.prune(max_bytes=0)] == [KEY]
+
 
 class TestRoot:
     def test_from_the_environment(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -347,6 +387,13 @@ class TestRoot:
         ):
             Cache(root)
         assert error.value.hint == "Set HWCORE_CACHE to a folder that can."
+
+    def test_the_hint_names_what_the_user_named_it_with(self, tmp_path: Path) -> None:
+        (tmp_path / "cache").touch()
+        with pytest.raises(UserError) as error:
+            Cache(tmp_path / "cache", setting="--cache-dir")
+        assert error.value.hint == "Set --cache-dir to a folder that can."
+        assert "set --cache-dir to another" in (DiskFull(tmp_path, "--cache-dir").hint or "")
 
     def test_a_file_in_its_place(self, tmp_path: Path) -> None:
         (tmp_path / "cache").touch()

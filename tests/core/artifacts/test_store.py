@@ -12,7 +12,6 @@ import parts
 import pytest
 
 from hwcore.artifacts import copy_artifact, manifest_digest, read_artifact, seal
-from hwcore.artifacts import store as store_module
 from hwcore.artifacts.store import MANIFEST, write_atomic
 from hwcore.contract import (
     Artifact,
@@ -145,16 +144,18 @@ class TestRead:
         with pytest.raises(ArtifactCorrupt, match=r"model.bin leads out of the folder"):
             read_artifact(made.path)
 
-    def test_a_users_folder_may_be_made_of_links(self, tmp_path: Path) -> None:
-        # The hub's snapshots are.
-        parts.write_files(tmp_path / "blobs", {"abc": b"weights"})
-        (tmp_path / "snapshot").mkdir()
-        (tmp_path / "snapshot" / "model.bin").symlink_to(tmp_path / "blobs" / "abc")
-        made = parts.artifact(tmp_path / "made", {}, users=tmp_path / "snapshot")
-        entries = store_module.file_entries(tmp_path / "snapshot", ["model.bin"])
-        manifest = made.manifest.model_copy(update={"files": entries})
-        written = store_module.write_artifact(made.path, manifest)
-        assert read_artifact(made.path, verify=True) == written
+    def test_a_manifest_that_refers_to_another_folder(self, made: Artifact, tmp_path: Path) -> None:
+        """Files, sizes and digest fit: it is where they lie that a stranger must not say."""
+        elsewhere = tmp_path / "home"
+        made.path.rename(elsewhere)
+        (elsewhere / MANIFEST).rename(tmp_path / MANIFEST)
+        edit(tmp_path, '"location": null', f'"location": "{elsewhere}"')
+        with pytest.raises(ArtifactCorrupt) as caught:
+            read_artifact(tmp_path)
+        assert caught.value.message == (
+            f"{tmp_path / MANIFEST} refers to files in another folder, {elsewhere}"
+        )
+        assert caught.value.hint == "Name that folder itself, if you trust what it holds."
 
     @pytest.mark.parametrize(
         ("old", "new"),

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import typer
 from command import Command
 
 from hwcore.cli.errors import guarded
+from hwcore.cli.options import refuse_empty
+from hwcore.cli.stopping import Terminated
 from hwcore.contract import (
     ArtifactCorrupt,
     Cancelled,
@@ -40,6 +43,7 @@ def raising(error: BaseException) -> Callable[..., object]:
         (ArtifactCorrupt("no", hint="yes"), 6),
         (Cancelled("no", hint="yes"), 130),
         (KeyboardInterrupt(), 130),
+        (Terminated(), 143),
         (typer.Abort(), 130),
         (RuntimeError("no"), 1),
         (OSError(28, "No space left on device", "/disk/file"), 2),
@@ -159,6 +163,8 @@ def test_an_unknown_plugin_is_refused_with_the_nearest_name(
     hwcore: Command, toy: Path, tmp_path: Path
 ) -> None:
     hwcore("plugins", "info", "stps").refused(2, "there is no plugin 'stps', did you mean 'steps'?")
+    done = hwcore("plugins", "info", "onnx")
+    done.refused(2, "there is no plugin 'onnx', did you mean 'onnxruntime'?")
     done = hwcore("quantize", toy, "--plugin", "stps", "--out", tmp_path / "out")
     done.refused(2, "stps", "did you mean 'steps'", "Installed: ")
 
@@ -190,5 +196,38 @@ def test_run_says_what_is_wrong_with_its_inputs(hwcore: Command, toy: Path, tmp_
 def test_a_cache_that_cannot_be_made_is_refused(hwcore: Command, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
+    words = (f"the cache folder {file / 'cache'} cannot be written", "Set {} to a folder")
     done = hwcore("--cache-dir", file / "cache", "cache", "list")
-    done.refused(2, f"the cache folder {file / 'cache'} cannot be written", "HWCORE_CACHE")
+    done.refused(2, words[0], words[1].format("--cache-dir"))
+    done = replace(hwcore, cache=file / "cache")("cache", "list")
+    done.refused(2, words[0], words[1].format("HWCORE_CACHE"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "empty"),
+    [
+        (["optimize", ""], "the argument after optimize"),
+        (["optimize", "m", "--out", ""], "the argument after --out"),
+        (["optimize", "m", "--study", " "], "the argument after --study"),
+        (["optimize", "m", "--data="], "the value of --data"),
+        (["--cache-dir=", "cache", "list"], "the value of --cache-dir"),
+        (["run", "m", "--text", "", "--out", ""], "the argument after --out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_empty_argument_is_not_the_current_folder(
+    hwcore: Command, tmp_path: Path, arguments: list[str], empty: str
+) -> None:
+    hwcore(*arguments).refused(2, f"{empty} is empty", "shell variable", "'.'")
+
+
+@pytest.mark.parametrize("text", [["--text", ""], ["--text="], ["-o", "note="]])
+def test_what_may_be_empty(text: list[str]) -> None:
+    refuse_empty(["run", "m", *text])
+
+
+def test_an_allow_list_without_names_is_refused(hwcore: Command) -> None:
+    for value in ("", " ", ","):
+        empty = replace(hwcore, environment={"HWCORE_PLUGINS": value})
+        done = empty("plugins", "list")
+        done.refused(2, "HWCORE_PLUGINS is set and names no plugin", "--no-plugins", "unset")

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import core_plugin_onnxruntime
+import core_plugin_openvino
+import core_plugin_torch
+import hwcore
 from hwcore import contract
 from hwcore.contract import (
     ArtifactCorrupt,
@@ -63,3 +70,26 @@ def test_a_plugin_error_says_who_did_it(blame: dict[str, str], message: str) -> 
     assert (error.plugin, error.version, error.hook) == tuple(
         blame.get(key) for key in ("plugin", "version", "hook")
     )
+
+
+ROOMS = [
+    *(Path(hwcore.__path__[0]) / room for room in ("artifacts", "contract", "data", "evaluate")),
+    *(Path(hwcore.__path__[0]) / room for room in ("pipeline", "transformers")),
+    *(Path(p.__path__[0]) for p in (core_plugin_onnxruntime, core_plugin_openvino)),
+    Path(core_plugin_torch.__path__[0]),
+]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_what_is_wrong_with_input_or_files_comes_with_a_hint(room: Path) -> None:
+    """A user can do something about both."""
+    bare = [
+        f"{file.name}:{node.lineno}"
+        for file in room.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("UserError", "ArtifactCorrupt")
+        and "hint" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert bare == []

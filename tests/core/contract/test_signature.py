@@ -46,8 +46,9 @@ def test_bind_gives_the_size_of_each_symbolic_dimension() -> None:
 
 
 LONG = np.zeros((2, 4), np.int64)
+FIT = "Pad or cut the inputs to fit."
 
-REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "missing": (
         inputs(mask=None),
         "input 'mask' is missing",
@@ -65,23 +66,23 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
     ),
     "rank": (
         inputs(ids=np.zeros(4, np.int64)),
-        "input 'ids' has 1 dimensions, expected 2: (batch, sequence)",
-        None,
+        "input 'ids' has shape (4,), expected (batch, sequence)",
+        "Inputs are batches: a single row is array[None].",
     ),
     "fixed size": (
         inputs(pixels=np.zeros((2, 4), np.float32)),
         "input 'pixels' has shape (2, 4), expected (batch, 3)",
-        None,
+        "Pad, cut or resize the input to that shape.",
     ),
     "disagreement": (
         inputs(mask=np.zeros((2, 6), np.int64)),
         "input 'mask' has sequence 6, but an input before it has 4",
-        None,
+        "Pad all inputs of a call to equal sizes.",
     ),
-    "empty": (inputs(0, 4), "batch is 0, expected at least 1", None),
-    "short": (inputs(1, 0), "sequence is 0, expected at least 2 and at most 16", None),
-    "long": (inputs(1, 18), "sequence is 18, expected at least 2 and at most 16", None),
-    "odd": (inputs(1, 5), "sequence is 5, expected a multiple of 2", None),
+    "empty": (inputs(0, 4), "batch is 0, expected at least 1", FIT),
+    "short": (inputs(1, 0), "sequence is 0, expected at least 2 and at most 16", FIT),
+    "long": (inputs(1, 18), "sequence is 18, expected at least 2 and at most 16", FIT),
+    "odd": (inputs(1, 5), "sequence is 5, expected a multiple of 2", "Pad the inputs to fit."),
 }
 
 

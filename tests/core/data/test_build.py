@@ -130,12 +130,13 @@ def test_no_text_is_in_two_roles(
 ) -> None:
     """Nor are texts that are alike once they are cut, as the model cannot tell them apart."""
     words = [f"{models.WORDS[value]} film {'very ' * 9}{i}" for i, value in enumerate(texts)]
-    path = models.write_csv(tmp_path / "a.csv", [{"text": word, "label": "0"} for word in words])
+    rows = [{"text": word, "label": i % 2} for i, word in enumerate(words)]
+    path = models.write_csv(tmp_path / "a.csv", rows)
     out = tmp_path / "data"
     shutil.rmtree(out, ignore_errors=True)
     distinct = len(set(texts))
     if distinct < 5:
-        with pytest.raises(UserError, match=f"has {distinct} distinct rows"):
+        with pytest.raises(UserError, match=f"has {distinct} distinct row"):
             build_dataset(path, tiny_source("bert"), out=out, max_length=9, seed=seed)
         assert not out.exists()
         return
@@ -231,7 +232,30 @@ def test_labels_for_a_model_that_has_none(
 ) -> None:
     error = refused(csv_file, minilm_source, tmp_path, label_column="label")
     assert error.message == "the model's task is feature-extraction, which has no labels"
-    assert error.hint == "Leave the label column out: the model is then judged by agreement."
+    assert error.hint == (
+        "Leave --label-column out: outputs are then compared with the original's."
+    )
+
+
+def test_one_label_for_all_rows(
+    tiny_source: Sources, minilm_source: Artifact, tmp_path: Path
+) -> None:
+    rows = [row | {"label": "positive"} for row in REVIEWS]
+    path = models.write_csv(tmp_path / "same.csv", rows)
+    error = refused(path, tiny_source("bert"), tmp_path)
+    assert error.message == (
+        f"{path} has the label 'positive' in every row: accuracy on one class says nothing of "
+        "the others"
+    )
+    assert error.hint == (
+        "Give rows of at least two classes, or rows without labels, which are judged by agreement "
+        "with the original."
+    )
+    assert build_dataset(path, minilm_source, out=tmp_path / "data").info.labels == ()
+    folder = models.write_images(tmp_path / "images", 10, labels=["negative"])
+    (tmp_path / "place").rmdir()
+    error = refused(folder, tiny_source("vit"), tmp_path)
+    assert "has the label 'negative' in every row" in error.message
 
 
 def test_data_of_the_other_kind(tiny_source: Sources, csv_file: Path, tmp_path: Path) -> None:
@@ -239,9 +263,18 @@ def test_data_of_the_other_kind(tiny_source: Sources, csv_file: Path, tmp_path: 
     assert error.message == (
         f"{csv_file} is not a folder of images, which this image-classification model needs"
     )
+    assert error.hint == (
+        "Give a folder of images with one subfolder per class, or images without labels."
+    )
     shutil.rmtree(tmp_path / "place")
     error = refused(tmp_path / "place", tiny_source("bert"), tmp_path)
     assert "is not a CSV, TSV or JSONL file, which this text-classification" in error.message
+    assert error.hint == (
+        "Give a CSV, TSV or JSONL file with a column of texts, and one of labels if there are."
+    )
+    shutil.rmtree(tmp_path / "place")
+    error = refused(csv_file, tiny_source("vit", "feature-extraction"), tmp_path)
+    assert str(error.hint).endswith(", or leave --data out: inputs are then made up.")
     shutil.rmtree(tmp_path / "place")
     error = refused(tmp_path / "gone", tiny_source("bert"), tmp_path)
     assert error.message == f"{tmp_path / 'gone'} is not there"

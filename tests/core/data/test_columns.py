@@ -40,7 +40,9 @@ def test_a_name_that_is_not_there() -> None:
     with pytest.raises(UserError) as caught:
         find_text(table("review", "sentiment"), "reviews")
     assert caught.value.message == "data.csv has no column 'reviews'"
-    assert caught.value.hint == "Its columns are review, sentiment."
+    assert caught.value.hint == (
+        "Its columns are review, sentiment. The first line must name them."
+    )
     with pytest.raises(UserError, match="has no column 'y'"):
         find_label(table("text"), "y")
 
@@ -58,4 +60,23 @@ def test_none_that_fits() -> None:
     with pytest.raises(UserError) as caught:
         find_text(table("premise", "hypothesis"), None)
     assert "no column with a usual name for texts, only premise, hypothesis" in caught.value.message
+    assert caught.value.hint == (
+        "Name the column with --text-column. If this is data, put a line above it that names the "
+        "columns."
+    )
+
+
+def test_none_that_fits_in_json_lines() -> None:
+    with pytest.raises(UserError) as caught:
+        find_text(Table(Path("data.jsonl"), ("premise", "hypothesis"), ()), None)
     assert caught.value.hint == "Name the column with --text-column."
+
+
+def test_data_where_the_names_should_be_is_shown_cut_short() -> None:
+    first = ("A film of three hours, none\nof which I want to have back", *"abcdefghijklmno")
+    with pytest.raises(UserError) as caught:
+        find_text(table(*first), None)
+    assert caught.value.message == (
+        "data.csv has no column with a usual name for texts, only "
+        "A film of three hours, none of which I …, a, b, c, d, e, f, g, h, i, j, k …"
+    )

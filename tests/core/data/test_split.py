@@ -99,6 +99,10 @@ def test_fewer_rows_than_asked() -> None:
 def test_too_few_rows_for_anything() -> None:
     with pytest.raises(UserError, match="has 4 distinct rows, too few to judge a model by"):
         choose(Words([1, 2, 3, 4, 4, 4]), None, 0)
+    with pytest.raises(UserError, match="has 1 distinct row, too few to judge a model by"):
+        choose(Words([1, 1]), None, 0)
+    with pytest.raises(UserError, match=r"has 1 distinct row \(2 in all\), but 2 are asked for"):
+        choose(Words([1, 1]), {"test": 2}, 0)
 
 
 @pytest.mark.parametrize(

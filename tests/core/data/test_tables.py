@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -85,9 +87,37 @@ def test_another_encoding(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     error = refused(path, b'{"a": 1}\n{"a": 1}\ncaf\xe9')
     assert error.message == f"{path}, line 3: byte 0xe9 is not UTF-8"
-    assert error.hint == "Save the file as UTF-8, say with: iconv -f latin1 -t utf-8"
-    error = refused(path, "a\nb".encode("utf-16"))
-    assert "line 1: byte 0xff is not UTF-8" in error.message
+    assert error.hint == "Save the file as UTF-8, say with: iconv -f latin1 -t UTF-8"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+@pytest.mark.parametrize("text", ['{"text": "a", "label": "b"}\n', "text,label\nschön,好\n"])
+@pytest.mark.parametrize(
+    ("encoding", "mark", "told"),
+    [
+        ("utf-16-le", "", "UTF-16LE"),
+        ("utf-16-be", "", "UTF-16BE"),
+        ("utf-32-le", "", "UTF-32LE"),
+        ("utf-32-be", "", "UTF-32BE"),
+        ("utf-16-le", "\ufeff", "UTF-16"),
+        ("utf-16-be", "\ufeff", "UTF-16"),
+        ("utf-32-le", "\ufeff", "UTF-32"),
+        ("utf-32-be", "\ufeff", "UTF-32"),
+    ],
+)
+def test_an_encoding_of_more_than_a_byte(
+    tmp_path: Path, name: str, text: str, encoding: str, mark: str, told: str
+) -> None:
+    """Told by its mark or its NUL bytes, with a command that converts it to what is read."""
+    path = tmp_path / name
+    error = refused(path, (mark + text).encode(encoding))
+    assert error.message == f"{path} is {told}, expected UTF-8"
+    assert error.hint == f"Save the file as UTF-8, say with: iconv -f {told} -t UTF-8"
+    iconv = shutil.which("iconv")
+    if iconv is not None:
+        command = [iconv, "-f", told, "-t", "UTF-8", str(path)]
+        done = subprocess.run(command, capture_output=True, check=True)
+        assert done.stdout.decode("utf-8-sig") == text
 
 
 def test_a_character_cut_off_at_the_end(tmp_path: Path) -> None:
@@ -100,7 +130,7 @@ def test_a_character_cut_off_at_the_end(tmp_path: Path) -> None:
         ('a\nx\n"y\nz\n', "the row that begins on line 3: unexpected end of data"),
         ('a\n"x"y\n', "the row that begins on line 2: ',' expected after '\"'"),
         ("a,b\n1,2\n1,2,3\n", "line 3: 3 fields, but the header has 2"),
-        ("a,b\n1\n", "line 2: 1 fields, but the header has 2"),
+        ("a,b\n1\n", "line 2: 1 field, but the header has 2"),
         ("a,b,a\n1,2,3\n", "has two columns named 'a'"),
         ("", "has no header"),
         ("\n1,2\n", "has no header"),
@@ -115,11 +145,41 @@ def test_names_what_is_wrong_with_a_csv(tmp_path: Path, content: str, why: str) 
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "why", "hint"),
+    [
+        ("a.csv", "text;label\ngood, very;1\n", "';' in it and not ','", "Save it with commas"),
+        ("a.csv", '"text";"label"\n"a";"b"\n', "';' in it and not ','", "Save it with commas"),
+        ("a.csv", "\ufefftext;label\na;b\n", "';' in it and not ','", "tabs as a .tsv file"),
+        ("a.csv", "text\tlabel\na\tb\n", "a tab in it and not ','", "Rename it to .tsv."),
+        ("a.tsv", "text,label\na,b\n", "',' in it and not a tab", "Rename it to .csv."),
+        ("a.tsv", "text;label\na;b\n", "';' in it and not a tab", "Save it with commas"),
+    ],
+)
+def test_another_character_between_the_columns(
+    tmp_path: Path, name: str, content: str, why: str, hint: str
+) -> None:
+    path = tmp_path / name
+    error = refused(path, content)
+    assert error.message == (
+        f"{path}: its first line has {why}, which divides the columns of a {path.suffix} file"
+    )
+    assert hint in str(error.hint)
+    assert "The first line must name the columns." in str(error.hint)
+
+
+def test_one_column_may_hold_other_characters_below_its_name(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.csv", "text\na;b\n") == [(2, ("a;b",))]
+    assert read(tmp_path / "b.csv", '\ufefftext,"a;b"\nx,y\n') == [(2, ("x", "y"))]
+
+
+@pytest.mark.parametrize(
     ("content", "why"),
     [
-        ('{"a": 1}\n{"a": \n', "line 2: not valid JSON (Expecting value"),
-        ('{"a": 1}\n[1]\n', "line 2: list, expected an object"),
-        ("[" * 200_000, "line 1: not valid JSON"),
+        ('{"a": 1}\n{"a": \n', "line 2: not valid JSON (Expecting value, column 6)"),
+        ('{"a": 1}\n{"a": 1,}\n', "line 2: not valid JSON (Expecting property name enclosed in"),
+        ('{"a": 1}\n[1]\n', "line 2: a list, expected an object"),
+        ("[" * 200_000, "line 1: not valid JSON (it is nested too deeply)"),
+        ('{"a": 1' + "0" * 5000 + "}", "line 1: not valid JSON (Exceeds the limit"),
         ("", "has no rows"),
         ("\n\n", "has no rows"),
     ],
@@ -128,6 +188,7 @@ def test_names_what_is_wrong_with_a_jsonl(tmp_path: Path, content: str, why: str
     error = refused(tmp_path / "a.jsonl", content)
     assert error.message.startswith(str(tmp_path / "a.jsonl"))
     assert why in error.message
+    assert error.hint is not None
 
 
 def test_other_kinds_of_files(tmp_path: Path) -> None:
@@ -138,8 +199,9 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
-    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+    with pytest.raises(UserError, match="cannot be read: Is a directory") as caught:
         read_table(tmp_path / "a.csv")
+    assert caught.value.hint == "Check that it is a file that you may read."
 
 
 def test_a_nul_byte_is_named_with_its_row(tmp_path: Path) -> None:

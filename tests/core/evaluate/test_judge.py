@@ -10,7 +10,7 @@ import numpy as np
 import parts
 import pytest
 
-from hwcore.contract import Array, Arrays, Dim, Metric, PluginError, Signature
+from hwcore.contract import Array, Arrays, Dim, Metric, PluginError, Signature, UserError
 from hwcore.data import example_inputs
 from hwcore.evaluate import Answers, Quality, answers, judge, paired_bound
 from hwcore.evaluate.judge import MADE_UP_ROWS
@@ -140,6 +140,8 @@ class TestFailsClosed:
     def test_answers_to_fewer_rows(self) -> None:
         with pytest.raises(PluginError, match="2 answers, its reference 3"):
             judge(Answers(logits(0, 1), None), Answers(logits(0, 1, 1), None), None)
+        with pytest.raises(PluginError, match="1 answer, its reference 3"):
+            judge(Answers(logits(0), None), Answers(logits(0, 1, 1), None), None)
 
 
 class TestSequences:
@@ -174,15 +176,13 @@ class Echo:
         )
         self.signature = Signature(
             inputs=inputs,
-            outputs=(hidden, hidden.model_copy(update={"name": "other"})),
+            outputs=(hidden,),
             dims=(Dim(name="batch"), sequence or Dim(name="sequence", max=64)),
         )
-        self.asked: list[Sequence[str] | None] = []
         self.seen: list[Arrays] = []
 
     def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
         self.signature.bind(inputs)
-        self.asked.append(outputs)
         self.seen.append(inputs)
         values = np.where(inputs["attention_mask"] > 0, inputs["input_ids"], -1e9)
         return {"hidden": values[..., None].astype(np.float32)}
@@ -225,10 +225,18 @@ class TestAnswers:
         assert {inputs["input_ids"].shape[0] for inputs in fixed.seen} == {4}
         assert judge(found, answers(Echo(), data), None).max_error == 0.0
 
-    def test_the_first_output_alone_is_asked_for(self, data: Any) -> None:
+    def test_a_model_of_several_outputs_is_not_judged_by_one_of_them(self, data: Any) -> None:
         runner = Echo()
-        answers(runner, data, limit=2)
-        assert runner.asked == [["hidden"], ["hidden"]]
+        [hidden] = runner.signature.outputs
+        both = (hidden, hidden.model_copy(update={"name": "other"}))
+        runner.signature = runner.signature.model_copy(update={"outputs": both})
+        with pytest.raises(UserError) as caught:
+            answers(runner, data)
+        assert caught.value.message == (
+            "the model has several outputs, hidden, other, and is judged by one"
+        )
+        assert caught.value.hint == "Export it with that output alone."
+        assert runner.seen == []
 
     def test_role_and_limit(self, data: Any) -> None:
         assert len(answers(Echo(), data).outputs) == 10

@@ -108,20 +108,23 @@ def test_an_unknown_key_suggests_the_nearest(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"name: [", "is not YAML: "),
-        (b"a: 1\n\tb: 2", "is not YAML: "),
-        (b"name: \xff", "is not YAML: "),
-        (b"name: !!python/object/apply:os.getcwd []", "is not YAML: "),
-        (b"one: 1\n---\ntwo: 2", "is not YAML: "),
+        (b"name: [", "is not YAML: line 1, column 8: while parsing a flow node, expected "),
+        (b"a: 1\n\tb: 2", "is not YAML: line 2, column 1: while scanning for the next token, "),
+        (b"a: b: c", "is not YAML: line 1, column 5: mapping values are not allowed here$"),
+        (b"name: \xff", "is not YAML: byte 0xff is not UTF-8$"),
+        (b"name: \0", "is not YAML: unacceptable character #x0000: special characters are not "),
+        (b"name: !!python/object/apply:os.getcwd []", "is not YAML: line 1, column 7: could not "),
+        (b"one: 1\n---\ntwo: 2", "column 1: expected a single document in the stream, but found"),
         (b"[" * 50_000, "is nested more deeply than any recipe is"),
     ],
-    ids=["open", "tab", "encoding", "code", "two", "deep"],
+    ids=["open", "tab", "colons", "encoding", "nul", "code", "two", "deep"],
 )
 def test_what_is_no_yaml(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
         read_recipe(path)
     assert "\n" not in caught.value.message
+    assert caught.value.hint is not None
 
 
 def test_a_few_lines_that_stand_for_billions_are_refused_at_once(path: Path) -> None:
@@ -129,7 +132,7 @@ def test_a_few_lines_that_stand_for_billions_are_refused_at_once(path: Path) -> 
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     path.write_text("\n".join(levels))
     began = time.monotonic()
-    with pytest.raises(UserError, match="is not YAML: aliases have no place in a recipe"):
+    with pytest.raises(UserError, match="line 2, column 10: aliases have no place in a recipe"):
         read_recipe(path)
     assert time.monotonic() - began < 5
 

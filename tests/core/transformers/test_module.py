@@ -177,7 +177,7 @@ def test_a_config_that_does_not_fit(
     assert "config.json and the weights belong together" in str(caught.value.hint)
 
 
-def test_loading_maps_the_weights(minilm_source: Artifact) -> None:
+def test_loading_maps_the_weights(minilm_source: Artifact, tmp_path: Path) -> None:
     """Peak memory of loading stays far below the 87 MiB of weights."""
     import subprocess
     import sys
@@ -185,14 +185,13 @@ def test_loading_maps_the_weights(minilm_source: Artifact) -> None:
     code = (
         "import resource, sys, torch, transformers, transformers.models.bert.modeling_bert\n"
         "from pathlib import Path\n"
-        "from hwcore.artifacts import read_artifact\n"
-        "from hwcore.transformers import load_module\n"
-        "source = read_artifact(Path(sys.argv[1]))\n"
+        "from hwcore.transformers import load_module, read_source\n"
+        "source = read_source(Path(sys.argv[1]), into=Path(sys.argv[2]))\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "before = peak(); module = load_module(source); print(peak() - before)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(minilm_source.path)],
+        [sys.executable, "-c", code, str(minilm_source.root), str(tmp_path / "into")],
         capture_output=True,
         text=True,
         check=True,

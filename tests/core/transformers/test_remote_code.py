@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hwcore.artifacts import read_artifact
 from hwcore.contract import UserError
 from hwcore.data import example_inputs
 from hwcore.transformers import load_module, load_tokenizer, read_source
@@ -66,9 +65,9 @@ def test_reading_runs_nothing(odd: Path, tmp_path: Path) -> None:
 
 
 def test_the_word_of_an_artifact_does_not_count(odd: Path, tmp_path: Path) -> None:
-    read_source(odd, into=tmp_path / "into", trust_remote_code=True)
+    source = read_source(odd, into=tmp_path / "into", trust_remote_code=True)
     with pytest.raises(UserError, match="brings code of its own"):
-        load_module(read_artifact(tmp_path / "into"))
+        load_module(source)
     assert not list(tmp_path.rglob("it_ran"))
 
 

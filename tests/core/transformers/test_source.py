@@ -14,8 +14,7 @@ from typing import Any
 import models
 import pytest
 
-from hwcore.artifacts import read_artifact
-from hwcore.contract import Artifact, Dim, Integers, Mask, Normal, UserError
+from hwcore.contract import Artifact, ArtifactManifest, Dim, Integers, Mask, Normal, UserError
 from hwcore.transformers import read_source
 
 Build = Callable[..., Path]
@@ -101,8 +100,9 @@ def test_the_artifact_refers_to_the_folder(tiny: Build, tmp_path: Path) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     source = read_source(folder, into=tmp_path / "into")
     assert source.root == folder
+    sealed = (source.path / "artifact.json").read_text()
+    assert ArtifactManifest.model_validate_json(sealed) == source.manifest
     assert source.manifest.facts["labels"] == ["negative", "positive"]
-    assert read_artifact(source.path, verify=True) == source
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     again = read_source(str(folder), into=tmp_path / "again")
     assert again.digest == source.digest
@@ -178,14 +178,18 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "holds list, expected a JSON object"),
-        ("[" * 200_000, "is not valid JSON"),
+        ("[]", "holds a list, expected a JSON object"),
+        ("1", "holds a number, expected a JSON object"),
+        ("null", "holds null, expected a JSON object"),
+        ("[" * 200_000, "is not valid JSON: it is nested too deeply"),
     ],
 )
 def test_a_config_that_is_none(edited: Edit, tmp_path: Path, text: str, why: str) -> None:
     folder = edited("bert")
     (folder / "config.json").write_text(text)
-    assert why in refused(folder, tmp_path).message
+    error = refused(folder, tmp_path)
+    assert error.message.startswith(f"{folder / 'config.json'} {why}")
+    assert error.hint == "Download or save the model again."
 
 
 def test_an_endless_config_is_not_read(edited: Edit, tmp_path: Path) -> None:
@@ -255,7 +259,10 @@ def test_junk_is_refused_in_words(
 def test_numbers_that_do_not_go_together(edited: Edit, tmp_path: Path) -> None:
     folder = edited("roberta", max_position_embeddings=2)
     error = refused(folder, tmp_path)
-    assert error.message == "config.json has 2 positions, of which padding takes 2"
+    assert error.message == (
+        "config.json has max_position_embeddings 2, and padding takes 2 of them"
+    )
+    assert error.hint == "Mend max_position_embeddings or pad_token_id."
     folder = edited("roberta", id2label="REMOVE", num_labels=10**9)
     assert "has 1000000000 labels, expected at most" in refused(folder, tmp_path).message
 

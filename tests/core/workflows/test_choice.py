@@ -73,7 +73,7 @@ class TestNone:
         assert rows_needed(0.01) == 268
         assert choice.hint == (
             "It was judged on 50 rows; 268 are the least that can prove --max-drop 0.01. "
-            "Give more data, or allow a larger drop."
+            "Give --rows 268 or more and data that has as many, or allow a larger drop."
         )
 
     def test_rows_are_no_such_number_for_a_mean(self) -> None:

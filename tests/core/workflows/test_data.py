@@ -15,6 +15,7 @@ import pytest
 
 from hwcore.artifacts import Cache
 from hwcore.contract import Artifact, UserError
+from hwcore.data import split
 from hwcore.workflows.data import DataRequest, open_data
 from hwcore.workflows.tokenize import tokenize_ms
 
@@ -50,6 +51,29 @@ def test_made_once(cache: Cache, source: Artifact, request_: DataRequest) -> Non
         request_, source, cache, progress=lambda *_: pytest.fail("it was made again")
     )
     assert second == first
+
+
+def test_more_rows_are_held_out_when_asked_for(
+    cache: Cache, source: Artifact, request_: DataRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = replace(request_, rows={})
+    monkeypatch.setitem(split.DEFAULT_ROWS, "test", 10)
+    assert open_data(request, source, cache).count("test") == 10
+    for fewer in (None, 5, 10):
+        open_data(request, source, cache, test_rows=fewer)
+    assert len(made(cache)) == 1
+    assert open_data(request, source, cache, test_rows=15).count("test") == 15
+    # A file with fewer gives what it has beside the fifths of the other roles.
+    assert open_data(request, source, cache, test_rows=99).count("test") == 18
+    assert len(made(cache)) == 3
+
+
+def test_a_listing_says_what_it_was_made_of(
+    cache: Cache, source: Artifact, request_: DataRequest
+) -> None:
+    open_data(request_, source, cache)
+    (entry,) = cache.entries()
+    assert entry.what == f"rows of {request_.path} for {source.root}"
 
 
 def test_asking_counts_as_use(cache: Cache, source: Artifact, request_: DataRequest) -> None:

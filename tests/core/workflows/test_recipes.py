@@ -52,6 +52,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
             "openvino-int4",
             "Did you mean 'openvino-int8'? Bundled recipes: openvino-int8, onnxruntime-fp32.",
         ),
+        (
+            "int8",
+            "Did you mean 'openvino-int8'? Bundled recipes: openvino-int8, onnxruntime-fp32.",
+        ),
         ("zzz", "Bundled recipes: openvino-int8, onnxruntime-fp32."),
     ],
 )

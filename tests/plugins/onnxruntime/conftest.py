@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import pytest
-
-# Helpers beside this file are imported by name; import-mode importlib leaves the path alone.
-sys.path.insert(0, str(Path(__file__).parent))
-
 import models
+import pytest
 from onnxruntime_steps import Steps
 
 from hwcore.contract import Artifact, Dataset, Target

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-
-import pytest
-
-# Helpers beside this file are imported by name; import-mode importlib leaves the path alone.
-sys.path.insert(0, str(Path(__file__).parent))
 
 import models
+import pytest
 from openvino_steps import Steps
 
 from hwcore.contract import Artifact, Dataset, Target

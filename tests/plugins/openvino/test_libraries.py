@@ -34,6 +34,7 @@ from hwcore.artifacts import read_artifact
 from hwcore.contract import Target
 from hwcore.data import example_inputs, read_dataset
 from hwcore.host import local_cpu
+from hwcore.transformers import read_source
 class Silent:
     seed, threads = 0, 2
     def progress(self, fraction, message=""): pass
@@ -42,7 +43,8 @@ source, ir, data, out = map(Path, sys.argv[1:])
 target = Target.of(local_cpu())
 (out / "ir").mkdir()
 (out / "int8").mkdir()
-plugin.export(source=read_artifact(source), capability="ir", out=out / "ir", ctx=Silent())
+source = read_source(source, into=out / "source")
+plugin.export(source=source, capability="ir", out=out / "ir", ctx=Silent())
 plugin.quantize(source=read_artifact(ir), options={"subset_size": 4}, data=read_dataset(data),
                 target=target, out=out / "int8", ctx=Silent())
 artifact = read_artifact(ir)
@@ -91,7 +93,7 @@ def work(
     source = tiny_source("distilbert")
     out = tmp_path / "out"
     out.mkdir()
-    return [source.path, steps.export(source).path, tiny_data("distilbert").path, out]
+    return [source.root, steps.export(source).path, tiny_data("distilbert").path, out]
 
 
 def test_export_quantize_and_run_work_without_a_network_and_ask_for_none(

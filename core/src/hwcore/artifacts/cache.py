@@ -7,6 +7,7 @@ Layout below the root::
     studies/<key>/      studies that were not given a folder of their own
     tmp/<random>/       work in flight; ``owner.lock`` is held by the program that works there
     locks/<key>.lock    held while a key is being made
+    locks/<key>.used    shared by the programs that use what was made
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from hwcore.artifacts.store import fsync_folder, fsync_tree, read_artifact
+from hwcore.artifacts.store import fsync_folder, fsync_tree, read_artifact, write_atomic
 from hwcore.contract import Artifact, ArtifactCorrupt, UserError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -34,6 +37,11 @@ STUDY_LOCK = ".lock"
 NEW_S = 60
 """A workspace younger than this may belong to a program that has not locked it yet."""
 
+ABOUT = "about.txt"
+"""In a finished folder that does not say itself what it was made of: a line for listings."""
+SETTING = "HWCORE_CACHE"
+"""What a user sets to have the cache elsewhere."""
+
 KINDS = {"steps": "step", "datasets": "rows of a file of yours", "studies": "a study"}
 """Folders of finished things, and what a listing calls one of them."""
 
@@ -42,7 +50,7 @@ def default_cache_root() -> Path:
     """``HWCORE_CACHE`` where set, else the user's cache folder."""
     from platformdirs import user_cache_path
 
-    configured = os.environ.get("HWCORE_CACHE")
+    configured = os.environ.get(SETTING)
     return Path(configured).expanduser() if configured else user_cache_path("hwcore")
 
 
@@ -60,17 +68,25 @@ class CacheEntry(NamedTuple):
 class DiskFull(UserError):
     """No space is left for the cache: nothing can go on."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, setting: str = SETTING) -> None:
         super().__init__(
             f"the disk that holds the cache {root} is full",
-            hint="Free some space, `hwcore cache prune`, or set HWCORE_CACHE to another disk.",
+            hint=f"Free some space, `hwcore cache prune`, or set {setting} to another disk.",
         )
 
 
 class Cache:
-    """A folder of finished work. Two programs may use one at the same time."""
+    """A folder of finished work. Two programs may use one at the same time.
 
-    def __init__(self, root: Path | None = None) -> None:
+    What one has asked for or made is not pruned by another, until it ends or lets go of this.
+    """
+
+    def __init__(self, root: Path | None = None, *, setting: str = SETTING) -> None:
+        """``setting`` is how the user names another folder. Raises `UserError`."""
+        self.setting = setting
+        self._lock = threading.Lock()
+        self._used: dict[str, int] = {}
+        weakref.finalize(self, _close_all, self._used)
         self.root = (root or default_cache_root()).absolute()
         try:
             for name in (*KINDS, "tmp", "locks"):
@@ -80,7 +96,7 @@ class Cache:
         except OSError as error:
             raise UserError(
                 f"the cache folder {self.root} cannot be written: {error.strerror}",
-                hint="Set HWCORE_CACHE to a folder that can.",
+                hint=f"Set {setting} to a folder that can.",
             ) from error
 
     def path(self, kind: str, key: str) -> Path:
@@ -95,13 +111,21 @@ class Cache:
         folder = self.path("steps", key)
         if not folder.exists():
             return None
+        self.use("steps", key)
         try:
             found = read_artifact(folder)
         except (ArtifactCorrupt, UserError):
             self.discard("steps", key)
             return None
-        os.utime(folder)
         return found
+
+    def use(self, kind: str, key: str) -> None:
+        """Count a finished thing as used now, and keep other programs from pruning it."""
+        import fcntl
+
+        fcntl.flock(self._descriptor(key), fcntl.LOCK_SH)
+        with suppress(FileNotFoundError):  # pruned in the moment before: who reads it will see
+            os.utime(self.path(kind, key))
 
     @contextmanager
     def making(self, key: str) -> Iterator[None]:
@@ -124,7 +148,7 @@ class Cache:
                 yield work
             except OSError as error:
                 if error.errno in FULL:
-                    raise DiskFull(self.root) from error
+                    raise DiskFull(self.root, self.setting) from error
                 raise
             finally:
                 shutil.rmtree(home, ignore_errors=True)
@@ -139,6 +163,7 @@ class Cache:
             if not final.exists():
                 raise
         fsync_folder(final.parent)
+        self.use(kind, key)
         return final
 
     def discard(self, kind: str, key: str) -> None:
@@ -191,10 +216,37 @@ class Cache:
         }
         try:
             with FileLock(held_by[entry.kind], timeout=0):
+                if not self._used_by_nobody_else(entry.key):
+                    return False
                 self.discard(entry.kind, entry.key)
         except Timeout:
             return False
+        finally:
+            self._let_go(entry.key)
         return True
+
+    def _used_by_nobody_else(self, key: str) -> bool:
+        """True when it is; nobody can begin to use it then before `_let_go`."""
+        import fcntl
+
+        try:
+            fcntl.flock(self._descriptor(key), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _descriptor(self, key: str) -> int:
+        """Of the file whose lock is shared by those who use ``key``."""
+        with self._lock:
+            if key not in self._used:
+                file = self.root / "locks" / f"{key}.used"
+                self._used[key] = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+            return self._used[key]
+
+    def _let_go(self, key: str) -> None:
+        descriptor = self._used.pop(key, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _sweep(self) -> None:
         for home in (self.root / "tmp").iterdir():
@@ -216,6 +268,16 @@ def _entry(kind: str, folder: Path) -> CacheEntry | None:
         return None
 
 
+def describe(folder: Path, about: str) -> None:
+    """Say in a folder that is, or will be, in the cache what it was made of: for listings."""
+    write_atomic(folder / ABOUT, about.encode())
+
+
+def _close_all(descriptors: dict[str, int]) -> None:
+    while descriptors:
+        os.close(descriptors.popitem()[1])
+
+
 def _size(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
 
@@ -223,7 +285,10 @@ def _size(folder: Path) -> int:
 def _describe(kind: str, folder: Path) -> str:
     """A few words for a listing, which must show damaged entries too."""
     if kind != "steps":
-        return KINDS[kind]
+        try:
+            return (folder / ABOUT).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return KINDS[kind]
     try:
         manifest = read_artifact(folder).manifest
     except (ArtifactCorrupt, UserError) as error:

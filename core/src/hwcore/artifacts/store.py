@@ -32,6 +32,9 @@ LINKED_BYTES = 1 << 16
 MAX_MANIFEST_BYTES = 64 << 20
 """Bound on what is read into memory before anything is known of a folder."""
 
+AGAIN = "Make the artifact again."
+"""The hint where an artifact is not what was written."""
+
 
 def write_artifact(folder: Path, manifest: ArtifactManifest) -> Artifact:
     """Write ``artifact.json`` into ``folder`` with its digest filled in, whole or not at all."""
@@ -88,13 +91,17 @@ def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
     """Read an artifact folder.
 
     Files are checked by size and modification time, and hashed only where the time differs
-    (the folder was copied, say); with ``verify`` every file is hashed. Raises `UserError` if
-    ``path`` is no artifact, `ArtifactCorrupt` if it is not what its manifest says.
+    (the folder was copied, say); with ``verify`` every file is hashed. All files lie in
+    ``path``: a manifest with a ``location`` is for the program that has just made it, and is
+    refused here, as one from a stranger could point anywhere. Raises `UserError` if ``path``
+    is no artifact, `ArtifactCorrupt` if it is not what its manifest says.
     """
     file = path / MANIFEST
     try:
         if file.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ArtifactCorrupt(f"{file} is larger than {MAX_MANIFEST_BYTES >> 20} MiB")
+            raise ArtifactCorrupt(
+                f"{file} is larger than {MAX_MANIFEST_BYTES >> 20} MiB", hint=AGAIN
+            )
         text = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
@@ -102,17 +109,23 @@ def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
             hint="Name a folder that hwcore wrote, such as the --out of `hwcore optimize`.",
         ) from None
     except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+        raise UserError(
+            f"{file} cannot be read: {error.strerror}",
+            hint="Check that it is a file that you may read.",
+        ) from error
     try:
         manifest = ArtifactManifest.model_validate_json(text)
     except ValidationError as error:
-        raise ArtifactCorrupt(
-            f"{file}: {first_problem(error)}", hint="Make the artifact again."
-        ) from None
+        raise ArtifactCorrupt(f"{file}: {first_problem(error)}", hint=AGAIN) from None
     if manifest_digest(manifest) != manifest.digest:
         raise ArtifactCorrupt(
             f"{file} was edited: its digest does not match its content",
             hint="Make the artifact again; artifacts are never changed after they are written.",
+        )
+    if manifest.location is not None:
+        raise ArtifactCorrupt(
+            f"{file} refers to files in another folder, {manifest.location}",
+            hint="Name that folder itself, if you trust what it holds.",
         )
     artifact = Artifact(path=path.absolute(), manifest=manifest)
     _check_files(artifact, verify)
@@ -127,19 +140,15 @@ def first_problem(error: ValidationError) -> str:
 
 
 def _check_files(artifact: Artifact, verify: bool) -> None:
-    root = artifact.root.resolve()
-    own = artifact.manifest.location is None
+    root = artifact.path.resolve()
     for name, entry in artifact.manifest.files.items():
         file = root / name
-        # Hub snapshots are made of links; a folder that we wrote has none.
-        if own and not file.resolve().is_relative_to(root):
-            raise ArtifactCorrupt(f"{artifact.path}: {name} leads out of the folder")
+        if not file.resolve().is_relative_to(root):
+            raise ArtifactCorrupt(f"{artifact.path}: {name} leads out of the folder", hint=AGAIN)
         try:
             stat = file.stat()
         except OSError:
-            raise ArtifactCorrupt(
-                f"{artifact.path}: {name} is missing", hint="Make the artifact again."
-            ) from None
+            raise ArtifactCorrupt(f"{artifact.path}: {name} is missing", hint=AGAIN) from None
         changed = stat.st_size != entry.size
         if not changed and (verify or stat.st_mtime_ns != entry.mtime_ns):
             changed = sha256_file(file) != entry.sha256
@@ -163,7 +172,10 @@ def copy_artifact(artifact: Artifact, folder: Path) -> Artifact:
     entries = file_entries(folder, artifact.manifest.files)
     for name, entry in artifact.manifest.files.items():
         if entries[name].sha256 != entry.sha256:
-            raise ArtifactCorrupt(f"{artifact.path}: {name} is not the file that was written")
+            raise ArtifactCorrupt(
+                f"{artifact.path}: {name} is not the file that was written",
+                hint="Restore the file, or make what it belongs to again.",
+            )
         _fsync(folder / name)
     return write_artifact(
         folder, artifact.manifest.model_copy(update={"files": entries, "location": None})

@@ -7,10 +7,17 @@ import sys
 
 def main() -> None:
     """Entry point of the ``hwcore`` command."""
+    from hwcore.cli.stopping import INTERRUPTED, TERMINATED, Terminated, clean_up_on_sigterm
+
     try:
+        clean_up_on_sigterm()
         from hwcore.cli.app import run
 
         run()
-    except KeyboardInterrupt:  # while the commands were still being imported, or just after one
-        sys.stderr.write("hwcore: stopped\n")
-        sys.exit(130)
+    # While the commands were still being imported, or just after one.
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except Terminated:
+        status = TERMINATED
+    sys.stderr.write("hwcore: stopped\n")
+    sys.exit(status)

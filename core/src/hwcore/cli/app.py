@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from hwcore._version import __version__
 from hwcore.cli import bench, cache, doctor, optimize, plugins, predict, verbs
 from hwcore.cli.errors import guarded
+from hwcore.cli.options import refuse_empty
 from hwcore.cli.settings import Settings
 
 app = typer.Typer(
@@ -71,6 +73,11 @@ _add("doctor", doctor.doctor, doctor.EXAMPLE)
 app.add_typer(cache.app, name="cache")
 
 
-def run() -> None:
+def run() -> NoReturn:
     """Run the command line; errors become one sentence, a hint and an exit code."""
-    guarded(app)
+    guarded(_checked)
+
+
+def _checked(**settings: bool) -> object:
+    refuse_empty(sys.argv[1:])
+    return app(**settings)

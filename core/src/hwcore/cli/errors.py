@@ -1,7 +1,7 @@
 """From an exception to one sentence, a hint and an exit code. A traceback only with ``--debug``.
 
 Exit codes: 0 done, 1 unexpected, 2 your input, 3 a plugin, 4 hardware, 5 tolerance,
-6 a damaged artifact, 130 stopped (Ctrl-C).
+6 a damaged artifact, 130 stopped (Ctrl-C), 143 stopped (SIGTERM).
 """
 
 from __future__ import annotations
@@ -9,30 +9,32 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
-STOPPED = 130
+from hwcore.cli.stopping import INTERRUPTED, TERMINATED, Terminated
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """The root of what is wrong with a command line: typer's own copy of click has it, or click."""
 
 
-def guarded(command: Callable[..., object]) -> None:
-    """Run a command and leave with its exit code. Does not return."""
+def guarded(command: Callable[..., object]) -> NoReturn:
+    """Run a command and leave with its exit code."""
     try:
         status = command(standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        status = STOPPED
+        status = INTERRUPTED
+    except Terminated:
+        status = TERMINATED
     except BrokenPipeError:
         # The reader of our output left; the interpreter must not try to flush to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         sys.exit(_explain(error))
-    if status == STOPPED:  # typer, too, makes this of a Ctrl-C, and says nothing
+    if status in (INTERRUPTED, TERMINATED):  # typer, too, makes one of a Ctrl-C, silently
         _say("stopped", "What was finished is kept: run the same command again to go on.")
     sys.exit(status if isinstance(status, int) else 0)
 

@@ -31,7 +31,8 @@ def optimize(
     label_column: o.LabelColumn = None,
     max_length: o.MaxLength = None,
     rows: Annotated[
-        int | None, typer.Option(help="Judge on so many of the held-out rows; on all by default.")
+        int | None,
+        typer.Option(help="Judge on so many held-out rows; by default on all, at most 2000."),
     ] = None,
     batch: Annotated[
         list[int] | None,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +78,26 @@ def data_request(
     return DataRequest(
         data, text_column=text_column, label_column=label_column, max_length=max_length
     )
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Raise `UserError` for an empty argument: as a path, it would be the current folder.
+
+    It is what a shell makes of a variable that is not set. Only a ``--text`` may be empty.
+    """
+    for before, argument in pairwise(("hwcore", *arguments)):
+        if not argument.strip() and before != "--text":
+            empty = f"the argument after {before}"
+        elif re.fullmatch(r"--[^=]+=\s*", argument) and not argument.startswith("--text="):
+            empty = f"the value of {argument.partition('=')[0]}"
+        else:
+            continue
+        from hwcore.contract import UserError
+
+        raise UserError(
+            f"{empty} is empty",
+            hint="A shell variable may not be set; the current folder is called '.'.",
+        )
 
 
 def parse_options(pairs: list[str] | None) -> dict[str, JsonValue]:

@@ -24,7 +24,9 @@ class Settings:
         """The cache folder, made if need be."""
         from hwcore.artifacts import Cache
 
-        return Cache(self.cache_dir)
+        if self.cache_dir is None:
+            return Cache()
+        return Cache(self.cache_dir, setting="--cache-dir")
 
     def discover(self) -> Discovery:
         """What is installed, as far as it may be used."""
@@ -52,10 +54,10 @@ class Settings:
 
 def reporter(*, quiet: bool) -> Reporter:
     """Bars on a terminal, plain lines elsewhere, nothing when the user wants none."""
-    if quiet:
-        from hwcore.workflows.reporter import Silent
+    from hwcore.workflows.reporter import Once, Silent
 
+    if quiet:
         return Silent()
     from hwcore.cli.progress import Bars, Lines, is_terminal
 
-    return Bars() if is_terminal() else Lines()
+    return Once(Bars() if is_terminal() else Lines())

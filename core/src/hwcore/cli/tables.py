@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from hwcore.artifacts import CacheEntry
@@ -149,8 +151,8 @@ def show_plugin(record: PluginRecord) -> None:
     """Everything a manifest says."""
     console = _console()
 
-    def line(text: str) -> None:
-        console.print(text, markup=False)
+    def line(text: str, indent: int = 0) -> None:
+        console.print(Padding(Text(_plain(text)), (0, 0, 0, indent), expand=False))
 
     line(f"{record.name}: {record.distribution} {record.version}, {record.state}")
     if record.reason:
@@ -158,7 +160,8 @@ def show_plugin(record: PluginRecord) -> None:
     if record.manifest is None:
         return
     manifest = record.manifest
-    line(f"{manifest.summary}\nvendor: {manifest.vendor}; contract {manifest.contract}")
+    line(manifest.summary)
+    line(f"vendor: {manifest.vendor}; contract {manifest.contract}")
     versions = record.library_versions()
     line("libraries: " + ", ".join(f"{n} {versions.get(n, '(none)')}" for n in manifest.libraries))
     line(f"telemetry: {manifest.telemetry}")
@@ -166,16 +169,25 @@ def show_plugin(record: PluginRecord) -> None:
         takes = ", ".join(dict.fromkeys(pattern.format for pattern in row.inputs))
         gives = f" → {row.output.format}" if row.output else ""
         kind = "lossless" if row.lossless else "lossy"
-        line(f"\n{row.hook} {row.id}: {row.summary}\n  {takes}{gives}; {kind}")
+        console.print()
+        line(f"{row.hook} {row.id}: {row.summary}")
+        line(f"{takes}{gives}; {kind}", 2)
         if row.data is not None:
-            line(f"  needs {row.data.rows} rows of the role {row.data.role}")
+            line(f"needs {row.data.rows} rows of the role {row.data.role}", 2)
         if row.extra is not None:
-            line(f'  needs pip install "{record.distribution}[{row.extra}]"')
+            line(f'needs pip install "{record.distribution}[{row.extra}]"', 2)
         for caveat in row.caveats:
             without = f" (without {' or '.join(caveat.lacks)})" if caveat.lacks else ""
-            line(f"  caveat{without}: {caveat.text}")
+            line(f"caveat{without}: {caveat.text}", 2)
         for name, schema in record.schemas.get(row.id, {}).get("properties", {}).items():
-            line(f"  -o {name}={_default(schema)}  {schema.get('description', '')}".rstrip())
+            line(f"-o {name}={_default(schema)}", 2)
+            if "description" in schema:
+                line(schema["description"], 6)
+
+
+def _plain(text: str) -> str:
+    """A docstring's paragraph as people read it: on one line, and code without its quotes."""
+    return " ".join(text.replace("``", "").split())
 
 
 def _default(schema: dict[str, Any]) -> str:

@@ -129,11 +129,16 @@ class Artifact(Value):
             return self.manifest.components[name]
         except KeyError:
             known = ", ".join(self.manifest.components)
-            raise ArtifactCorrupt(f"{self.path}: no component {name!r}, only {known}") from None
+            raise ArtifactCorrupt(
+                f"{self.path}: no component {name!r}, only {known}",
+                hint="Make the artifact again, or name one of these components.",
+            ) from None
 
     def component_file(self, name: str = "model") -> Path:
         """The file an engine opens for a component. Raises `ArtifactCorrupt` if it names none."""
         file = self.component(name).file
         if file is None:
-            raise ArtifactCorrupt(f"{self.path}: component {name!r} names no file")
+            raise ArtifactCorrupt(
+                f"{self.path}: component {name!r} names no file", hint="Make the artifact again."
+            )
         return self.root / file

@@ -125,20 +125,23 @@ class Signature(Value):
                 )
             if len(array.shape) != len(spec.shape):
                 raise UserError(
-                    f"input {spec.name!r} has {len(array.shape)} dimensions, expected "
-                    f"{len(spec.shape)}: ({', '.join(map(str, spec.shape))})"
+                    f"input {spec.name!r} has shape {array.shape}, expected "
+                    f"({', '.join(map(str, spec.shape))})",
+                    hint="Inputs are batches: a single row is array[None].",
                 )
             for expected, size in zip(spec.shape, array.shape, strict=True):
                 if isinstance(expected, int):
                     if size != expected:
                         raise UserError(
                             f"input {spec.name!r} has shape {array.shape}, expected "
-                            f"({', '.join(map(str, spec.shape))})"
+                            f"({', '.join(map(str, spec.shape))})",
+                            hint="Pad, cut or resize the input to that shape.",
                         )
                 elif sizes.setdefault(expected, size) != size:
                     raise UserError(
                         f"input {spec.name!r} has {expected} {size}, "
-                        f"but an input before it has {sizes[expected]}"
+                        f"but an input before it has {sizes[expected]}",
+                        hint="Pad all inputs of a call to equal sizes.",
                     )
         if len(arrays) != len(self.inputs):
             known = {spec.name for spec in self.inputs}
@@ -157,6 +160,12 @@ class Signature(Value):
     def _check_size(dim: Dim, size: int) -> None:
         if size < dim.min or (dim.max is not None and size > dim.max):
             most = "" if dim.max is None else f" and at most {dim.max}"
-            raise UserError(f"{dim.name} is {size}, expected at least {dim.min}{most}")
+            raise UserError(
+                f"{dim.name} is {size}, expected at least {dim.min}{most}",
+                hint="Pad or cut the inputs to fit.",
+            )
         if size % dim.multiple_of:
-            raise UserError(f"{dim.name} is {size}, expected a multiple of {dim.multiple_of}")
+            raise UserError(
+                f"{dim.name} is {size}, expected a multiple of {dim.multiple_of}",
+                hint="Pad the inputs to fit.",
+            )

@@ -35,7 +35,9 @@ def batches(
     not there or the rows do not fit the signature.
     """
     if batch_size < 1:
-        raise UserError(f"batch_size is {batch_size}, expected at least 1")
+        raise UserError(
+            f"batch_size is {batch_size}, expected at least 1", hint="1 is a row at a time."
+        )
     rows = open_rows(dataset, role)
     stop = len(rows) if limit is None else min(limit, len(rows))
     for begin in range(0, stop, batch_size):

@@ -13,10 +13,10 @@ from hwcore.data.metrics import METRICS
 from hwcore.data.split import choose
 from hwcore.data.store import new_folder, write_info
 from hwcore.data.texts import Texts
+from hwcore.data.words import counted
 from hwcore.data.writer import write_rows
 
 CHUNK = 64
-
 Progress = Callable[[float, str], None]
 """Told how far the work is, 0 to 1, and what it is doing."""
 
@@ -30,6 +30,7 @@ def build_dataset(
     label_column: str | None = None,
     max_length: int | None = None,
     rows: Mapping[Role, int] | None = None,
+    test_rows: int | None = None,
     metric: str = "accuracy",
     seed: int = 0,
     progress: Progress | None = None,
@@ -41,7 +42,8 @@ def build_dataset(
     its usual names (`hwcore.data.columns`). Labels are names or ids that the model knows; a
     file without, or a model that does not classify, gives a dataset without labels or metric.
 
-    ``rows`` says how many rows each role gets; see `hwcore.data.split.choose` for the default.
+    ``rows`` says how many rows each role gets; see `hwcore.data.split.choose` for the default,
+    in which ``test_rows`` is the most that the role test gets.
     They are drawn at random by ``seed``, and rows with equal content never get two roles:
     only one of them is taken. Equal arguments give equal datasets.
 
@@ -53,9 +55,11 @@ def build_dataset(
         raise UserError(f"there is no metric {metric!r}", hint=f"There are {', '.join(METRICS)}.")
     progress(0.0, f"reading {data.name}")
     material = _open(data, source, text_column, label_column, max_length)
-    progress(0.1, f"choosing among {len(material)} rows")
-    chosen = choose(material, rows, seed)
+    progress(0.1, f"choosing among {counted(len(material), 'row')}")
+    chosen = choose(material, rows, seed, test_rows=test_rows)
     labels = material.labels
+    if labels is not None:
+        _check_classes(data, labels, classes(source))
     info = DatasetInfo(
         task=source.task,
         columns=material.columns,
@@ -73,7 +77,7 @@ def build_dataset(
             part = ids[begin : begin + CHUNK]
             yield material.inputs(part)
             done += len(part)
-            progress(1 - 0.7 * (1 - done / total), f"{done} of {total} rows")
+            progress(1 - 0.7 * (1 - done / total), f"{done} of {counted(total, 'row')}")
 
     with new_folder(out) as work:
         (work / VISIBLE).mkdir()
@@ -100,10 +104,16 @@ def _open(
         raise UserError(f"{data} is not there", hint="Name a file or a folder with data.")
     takes_images = source.component().signature.inputs[0].name == "pixel_values"
     if takes_images != data.is_dir():
-        kind = "a folder of images" if takes_images else "a CSV, TSV or JSONL file"
+        kind, contents = (
+            ("a folder of images", "one subfolder per class, or images without labels")
+            if takes_images
+            else ("a CSV, TSV or JSONL file", "a column of texts, and one of labels if there are")
+        )
         raise UserError(
             f"{data} is not {kind}, which this {source.task} model needs",
-            hint="Name one, or leave the data out: the model is then judged by agreement.",
+            # No way out for a classifier: made-up inputs hardly prove that it keeps its accuracy.
+            hint=f"Give {kind} with {contents}"
+            + ("." if classes(source) else ", or leave --data out: inputs are then made up."),
         )
     if takes_images:
         return Images(data, source)
@@ -114,6 +124,17 @@ def _open(
         label_column=label_column,
         max_length=max_length,
     )
+
+
+def _check_classes(data: Path, labels: Sequence[int], names: Sequence[str]) -> None:
+    """Refuse labels of one class: a model that always says it would be right everywhere."""
+    if len(set(labels)) == 1:
+        raise UserError(
+            f"{data} has the label {names[labels[0]]!r} in every row: accuracy on one class "
+            "says nothing of the others",
+            hint="Give rows of at least two classes, or rows without labels, which are judged by "
+            "agreement with the original.",
+        )
 
 
 def _silent(fraction: float, message: str) -> None:

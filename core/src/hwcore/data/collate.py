@@ -61,7 +61,8 @@ def _sizes(
         if len(actual) != len(spec.shape):
             raise UserError(
                 f"column {spec.name!r} has {len(actual)} dimensions with the batch, "
-                f"the model takes {len(spec.shape)}"
+                f"the model takes {len(spec.shape)}",
+                hint="Make the dataset again for this model.",
             )
         for size, most in zip(spec.shape, actual, strict=True):
             if isinstance(size, str):

@@ -22,6 +22,10 @@ TEXT_NAMES = (
 )
 LABEL_NAMES = ("label", "labels", "sentiment", "target", "class", "category", "intent", "topic")
 
+MOST_NAMES = 12
+MOST_CHARACTERS = 40
+"""Of a column's name in a message."""
+
 
 def find_text(table: Table, named: str | None) -> str:
     """The column with the texts: the one named, else the one with a usual name, or the only one.
@@ -34,7 +38,12 @@ def find_text(table: Table, named: str | None) -> str:
     if found is None:
         raise UserError(
             f"{table.path} has no column with a usual name for texts, only {_listed(table)}",
-            hint="Name the column with --text-column.",
+            hint="Name the column with --text-column."
+            + (
+                " If this is data, put a line above it that names the columns."
+                if table.headed
+                else ""
+            ),
         )
     return found
 
@@ -49,7 +58,8 @@ def _find(table: Table, what: str, named: str | None, usual: tuple[str, ...]) ->
         if named not in table.names:
             raise UserError(
                 f"{table.path} has no column {named!r}",
-                hint=f"Its columns are {_listed(table)}.",
+                hint=f"Its columns are {_listed(table)}."
+                + (" The first line must name them." if table.headed else ""),
             )
         return named
     found = [name for name in table.names if name.lower() in usual]
@@ -62,4 +72,10 @@ def _find(table: Table, what: str, named: str | None, usual: tuple[str, ...]) ->
 
 
 def _listed(table: Table) -> str:
-    return ", ".join(table.names)
+    """The names, cut short: without a header they are data, and as long as that."""
+    names = [_short(" ".join(name.split())) for name in table.names[:MOST_NAMES]]
+    return ", ".join(names) + (" …" if len(table.names) > MOST_NAMES else "")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MOST_CHARACTERS else f"{name[: MOST_CHARACTERS - 2].rstrip()} …"

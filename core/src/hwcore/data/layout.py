@@ -24,6 +24,8 @@ from hwcore.contract import Role
 
 INFO = "dataset.json"
 VISIBLE = "visible"
+DAMAGED = "Restore the folder, or give the data that it was made of to make it again."
+"""The hint where a dataset is not what was written."""
 TEST: Role = "test"
 
 

@@ -60,7 +60,10 @@ def compute(metric: Metric, logits: Array, labels: Array) -> float:
             f"there is no metric {metric.name!r}", hint=f"There are {', '.join(METRICS)}."
         )
     if len(labels) == 0 or logits.ndim != 2 or len(logits) != len(labels):
-        raise UserError(f"logits {logits.shape} do not go with labels {labels.shape}")
+        raise UserError(
+            f"logits {logits.shape} do not go with labels {labels.shape}",
+            hint="Give a row of logits for each label: [rows, classes].",
+        )
     return function(logits, labels)
 
 

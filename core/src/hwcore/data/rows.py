@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.format import open_memmap
 
 from hwcore.contract import Array, ArtifactCorrupt, Column, Dataset, Role, UserError
-from hwcore.data.layout import role_folder
+from hwcore.data.layout import DAMAGED, role_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,9 @@ def _open_column(folder: Path, name: str, column: Column, count: int) -> Array |
     values = _open(folder / f"{name}.values.npy", column.dtype, column.shape)
     offsets = _open(folder / f"{name}.offsets.npy", "int64", (count + 1,))
     if offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
-        raise ArtifactCorrupt(f"{folder / name}.offsets.npy does not divide its values")
+        raise ArtifactCorrupt(
+            f"{folder / name}.offsets.npy does not divide its values", hint=DAMAGED
+        )
     return Ragged(values, offsets)
 
 
@@ -82,7 +84,7 @@ def _open_labels(path: Path, count: int, classes: int) -> Array | None:
         return None
     labels = _open(path, "int64", (count,))
     if labels.min() < 0 or labels.max() >= classes:
-        raise ArtifactCorrupt(f"{path} has labels beyond the {classes} classes")
+        raise ArtifactCorrupt(f"{path} has labels beyond the {classes} classes", hint=DAMAGED)
     return labels
 
 
@@ -91,12 +93,13 @@ def _open(path: Path, dtype: str, shape: tuple[int | None, ...]) -> Array:
     try:
         array: Array = open_memmap(path, mode="r")  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
-        raise ArtifactCorrupt(f"{path} cannot be read: {error}") from error
+        raise ArtifactCorrupt(f"{path} cannot be read: {error}", hint=DAMAGED) from error
     fits = len(array.shape) == len(shape) and all(
         expected in (None, size) for expected, size in zip(shape, array.shape, strict=True)
     )
     if str(array.dtype) != dtype or not fits:
         raise ArtifactCorrupt(
-            f"{path} holds {array.dtype} {array.shape}, dataset.json says {dtype} {shape}"
+            f"{path} holds {array.dtype} {array.shape}, dataset.json says {dtype} {shape}",
+            hint=DAMAGED,
         )
     return array

@@ -8,6 +8,7 @@ import numpy as np
 
 from hwcore.contract import Role, UserError
 from hwcore.data.material import Material
+from hwcore.data.words import counted
 
 DEFAULT_ROWS: dict[Role, int] = {"test": 2000, "tune": 500, "calibration": 128}
 """Most rows of each role when the user asks for none in particular."""
@@ -19,15 +20,23 @@ LEAST = 5
 CHUNK = 256
 
 
-def choose(material: Material, rows: Mapping[Role, int] | None, seed: int) -> dict[Role, list[int]]:
+def choose(
+    material: Material,
+    rows: Mapping[Role, int] | None,
+    seed: int,
+    *,
+    test_rows: int | None = None,
+) -> dict[Role, list[int]]:
     """Draw the rows of each role.
 
-    By default there are as many as `DEFAULT_ROWS`, or of a smaller file a fifth for tune, a
-    fifth for calibration and the rest for test. Without labels there is no tune role, which
-    has no use then. Raises `UserError` if there are too few distinct rows.
+    By default there are as many as `DEFAULT_ROWS`, ``test_rows`` of the role test where given,
+    or of a smaller file a fifth for tune, a fifth for calibration and the rest for test. Without
+    labels there is no tune role, which has no use then. Raises `UserError` if there are too few
+    distinct rows.
     """
     labelled = material.labels is not None
-    wanted = DEFAULT_ROWS if rows is None else _checked(rows)
+    default = DEFAULT_ROWS if test_rows is None else {**DEFAULT_ROWS, "test": test_rows}
+    wanted = default if rows is None else _checked(rows)
     wanted = {role: wanted[role] for role in ORDER if wanted.get(role)}
     if rows is None and not labelled:
         del wanted["tune"]
@@ -37,7 +46,7 @@ def choose(material: Material, rows: Mapping[Role, int] | None, seed: int) -> di
     elif len(drawn) < sum(wanted.values()):
         asked = ", ".join(f"{role} {count}" for role, count in wanted.items())
         raise UserError(
-            f"{material.path} has {len(drawn)} distinct rows ({len(material)} in all), "
+            f"{material.path} has {counted(len(drawn), 'distinct row')} ({len(material)} in all), "
             f"but {sum(wanted.values())} are asked for: {asked}",
             hint="Ask for fewer rows, or give more data.",
         )
@@ -78,7 +87,7 @@ def _distinct(material: Material, most: int, seed: int) -> list[int]:
 def _shrink(material: Material, wanted: dict[Role, int], found: int) -> dict[Role, int]:
     if found < LEAST:
         raise UserError(
-            f"{material.path} has {found} distinct rows, too few to judge a model by",
+            f"{material.path} has {counted(found, 'distinct row')}, too few to judge a model by",
             hint=f"Give at least {LEAST}, better some hundreds.",
         )
     counts = {role: min(count, found // LEAST) for role, count in wanted.items()}

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from hwcore.artifacts.store import fsync_folder
+from hwcore.artifacts.store import first_problem, fsync_folder
 from hwcore.contract import Array, ArtifactCorrupt, Dataset, DatasetInfo, Role, UserError
-from hwcore.data.layout import INFO, TEST, VISIBLE
+from hwcore.data.layout import DAMAGED, INFO, TEST, VISIBLE
 from hwcore.data.rows import Ragged, open_rows
 
 MAX_INFO_BYTES = 16 << 20
@@ -33,16 +33,17 @@ def read_dataset(path: Path, *, verify: bool = False) -> Dataset:
     file = path / INFO
     try:
         if file.stat().st_size > MAX_INFO_BYTES:
-            raise ArtifactCorrupt(f"{file} is larger than {MAX_INFO_BYTES >> 20} MiB")
+            raise ArtifactCorrupt(f"{file} is larger than {MAX_INFO_BYTES >> 20} MiB", hint=DAMAGED)
         text = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(f"{path} is not a dataset: it has no {INFO}") from None
+        raise UserError(
+            f"{path} is not a dataset: it has no {INFO}",
+            hint="Name a folder that has one, or the file or folder with your data.",
+        ) from None
     try:
         info = DatasetInfo.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ArtifactCorrupt(f"{file}: {where}: {first['msg']}") from None
+        raise ArtifactCorrupt(f"{file}: {first_problem(error)}", hint=DAMAGED) from None
     _check_columns(file, info)
     dataset = Dataset(path=path.absolute(), info=info)
     for role, count in info.rows.items():
@@ -115,7 +116,9 @@ def _verify(dataset: Dataset) -> None:
             hint="Verify the folder above it.",
         )
     if content_digest(dataset) != dataset.digest:
-        raise ArtifactCorrupt(f"{dataset.path}: its rows are not those that were written")
+        raise ArtifactCorrupt(
+            f"{dataset.path}: its rows are not those that were written", hint=DAMAGED
+        )
 
 
 def _add(digest: hashlib._Hash, array: Array) -> None:
@@ -131,9 +134,11 @@ def _without_test(info: DatasetInfo) -> DatasetInfo:
 def _check_columns(file: Path, info: DatasetInfo) -> None:
     for name, column in info.columns.items():
         if not _COLUMN.fullmatch(name):
-            raise ArtifactCorrupt(f"{file}: {name!r} cannot be the name of a column")
+            raise ArtifactCorrupt(f"{file}: {name!r} cannot be the name of a column", hint=DAMAGED)
         if None in column.shape[1:]:
-            raise ArtifactCorrupt(f"{file}: column {name!r} is open on an axis after the first")
+            raise ArtifactCorrupt(
+                f"{file}: column {name!r} is open on an axis after the first", hint=DAMAGED
+            )
 
 
 def _sync(folder: Path) -> None:

@@ -10,12 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hwcore.contract import UserError
+from hwcore.data.encodings import check_encoding, not_utf8
+from hwcore.data.words import counted
+from hwcore.transformers.config import json_kind, json_problem
 
 MAX_FIELD = 1 << 30
 """Characters of one CSV field; the csv module's own limit, 128 KiB, is less than a long text."""
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _JSON_LINES = (".jsonl", ".ndjson")
+_ONE_PER_LINE = 'Write one object per line, such as {"text": "…", "label": "…"}.'
+_MEND = {
+    ";": "Save it with commas, or with tabs as a .tsv file.",
+    "\t": "Rename it to .tsv.",
+    ",": "Rename it to .csv.",
+}
+"""What else may divide columns, and what to do then."""
+
 SUFFIXES = (*_DELIMITERS, *_JSON_LINES)
 
 
@@ -35,6 +46,11 @@ class Table:
     names: tuple[str, ...]
     records: tuple[Record, ...]
 
+    @property
+    def headed(self) -> bool:
+        """True when the names come from the file's first line."""
+        return self.path.suffix.lower() in _DELIMITERS
+
     def column(self, name: str) -> list[tuple[int, object]]:
         """Line and value of each record."""
         index = self.names.index(name)
@@ -53,14 +69,18 @@ def read_table(path: Path) -> Table:
             hint=f"Give a {', '.join(SUFFIXES)} file, or a folder of images.",
         )
     try:
+        check_encoding(path)
         if suffix in _JSON_LINES:
             table = _read_json_lines(path)
         else:
             table = _read_csv(path, _DELIMITERS[suffix])
     except UnicodeDecodeError:
-        raise _encoding_error(path) from None
+        raise not_utf8(path) from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Check that it is a file that you may read.",
+        ) from error
     if not table.records:
         raise UserError(f"{path} has no rows", hint="Give at least 5, better some hundreds.")
     return table
@@ -68,6 +88,8 @@ def read_table(path: Path) -> Table:
 
 def _read_csv(path: Path, delimiter: str) -> Table:
     with path.open(encoding="utf-8-sig", newline="") as file, _long_fields():
+        _check_delimiter(path, file.readline(), delimiter)
+        file.seek(0)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         found: list[tuple[int, list[str]]] = []
         line = 1
@@ -92,8 +114,8 @@ def _read_csv(path: Path, delimiter: str) -> Table:
     for record in records:
         if len(record.values) != len(names):
             raise UserError(
-                f"{path}, line {record.line}: {len(record.values)} fields, but the header has "
-                f"{len(names)}",
+                f"{path}, line {record.line}: {counted(len(record.values), 'field')}, "
+                f"but the header has {len(names)}",
                 hint="Quote fields that hold the delimiter.",
             )
     return Table(path, names, tuple(records))
@@ -108,12 +130,31 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
+def _check_delimiter(path: Path, header: str, delimiter: str) -> None:
+    """Refuse a header that another character seems to divide: it would be read as one column."""
+    other = next((char for char in _MEND if char in header), None)
+    if other is None or delimiter in header:
+        return
+    raise UserError(
+        f"{path}: its first line has {_spelled(other)} in it and not {_spelled(delimiter)}, which "
+        f"divides the columns of a {path.suffix.lower()} file",
+        hint=f"{_MEND[other]} The first line must name the columns.",
+    )
+
+
+def _spelled(delimiter: str) -> str:
+    return "a tab" if delimiter == "\t" else repr(delimiter)
+
+
 def _check_names(path: Path, names: tuple[str, ...]) -> None:
     if not any(names):
         raise UserError(f"{path} has no header", hint="Put the column names into its first line.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UserError(f"{path} has two columns named {twice[0]!r}", hint="Rename one of them.")
+        raise UserError(
+            f"{path} has two columns named {twice[0]!r}",
+            hint="Rename one of them; the first line must name the columns.",
+        )
 
 
 def _read_json_lines(path: Path) -> Table:
@@ -123,13 +164,15 @@ def _read_json_lines(path: Path) -> Table:
             if not text.strip():
                 continue  # JSON Lines: blank lines mean nothing
             try:
-                value = json.loads(text)
+                value = json.loads(text.rstrip())
             except (ValueError, RecursionError) as error:
-                raise UserError(f"{path}, line {line}: not valid JSON ({error})") from error
+                raise UserError(
+                    f"{path}, line {line}: not valid JSON ({_problem(error)})", hint=_ONE_PER_LINE
+                ) from error
             if not isinstance(value, dict):
                 raise UserError(
-                    f"{path}, line {line}: {type(value).__name__}, expected an object",
-                    hint='Write one object per line, such as {"text": "…", "label": "…"}.',
+                    f"{path}, line {line}: {json_kind(value)}, expected an object",
+                    hint=_ONE_PER_LINE,
                 )
             objects.append((line, value))
     names = tuple(dict.fromkeys(name for _, value in objects for name in value))
@@ -137,15 +180,8 @@ def _read_json_lines(path: Path) -> Table:
     return Table(path, names, tuple(records))
 
 
-def _encoding_error(path: Path) -> UserError:
-    """Find the line that is not UTF-8; the decoder only knows the place in its buffer."""
-    with path.open("rb") as file:
-        for line, content in enumerate(file, start=1):
-            try:
-                content.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return UserError(
-                    f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8",
-                    hint="Save the file as UTF-8, say with: iconv -f latin1 -t utf-8",
-                )
-    return UserError(f"{path} is not UTF-8", hint="Save the file as UTF-8.")
+def _problem(error: ValueError | RecursionError) -> str:
+    """As `json_problem` has it, without the decoder's line, which is 1 for every line."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}, column {error.colno}"
+    return json_problem(error)

@@ -12,6 +12,7 @@ from hwcore.data.columns import find_label, find_text
 from hwcore.data.labels import LabelMap
 from hwcore.data.material import classes
 from hwcore.data.tables import Table, read_table
+from hwcore.data.words import counted
 from hwcore.transformers.tokenizer import load_tokenizer
 
 DEFAULT_MAX_LENGTH = 128
@@ -68,18 +69,22 @@ def _texts(table: Table, column: str) -> list[str]:
     if empty:
         lines = ", ".join(map(str, empty[:5])) + (" …" if len(empty) > 5 else "")
         raise UserError(
-            f"{table.path} has {len(empty)} of {len(values)} rows without text in column "
-            f"{column!r}: line {lines}",
+            f"{table.path} has {len(empty)} of {counted(len(values), 'row')} without text "
+            f"in column {column!r}: line {lines}",
             hint="Delete those rows, or fill them in.",
         )
     texts = []
     for line, value in values:
         if not isinstance(value, str):
             raise UserError(
-                f"{table.path}, line {line}: column {column!r} holds {value!r}, expected text"
+                f"{table.path}, line {line}: column {column!r} holds {value!r}, expected text",
+                hint="Put the value between quotes, or name another column with --text-column.",
             )
         if not _is_unicode(value):
-            raise UserError(f"{table.path}, line {line}: half of a UTF-16 pair, not a character")
+            raise UserError(
+                f"{table.path}, line {line}: half of a UTF-16 pair, not a character",
+                hint=r"Write both \u escapes of the character, or the character itself.",
+            )
         texts.append(value)
     return texts
 
@@ -99,7 +104,7 @@ def _labels(table: Table, source: Artifact, named: str | None) -> list[int] | No
         if named is not None:
             raise UserError(
                 f"the model's task is {source.task}, which has no labels",
-                hint="Leave the label column out: the model is then judged by agreement.",
+                hint="Leave --label-column out: outputs are then compared with the original's.",
             )
         return None
     column = find_label(table, named)

@@ -12,7 +12,7 @@ from hwcore.contract import Array
 
 
 class Answers(NamedTuple):
-    """The first output for every row, in order; rows of sequences keep their own length."""
+    """The output for every row, in order; rows of sequences keep their own length."""
 
     outputs: list[Array]
     labels: Array | None

@@ -16,10 +16,12 @@ from hwcore.contract import (
     Role,
     Runner,
     Signature,
+    UserError,
     Value,
 )
 from hwcore.data import Batch, batches, collate, compute, correct, example_inputs
 from hwcore.data.shapes import near
+from hwcore.data.words import counted
 from hwcore.evaluate.answers import Answers
 from hwcore.evaluate.bounds import mean_bound, paired_bound, resampled_bound
 
@@ -65,10 +67,19 @@ def answers(
     Made-up inputs are drawn from ``like``, the original's signature (the runner's own by
     default), so that they are the same for every model; each is then padded to what the model
     at hand takes. Padding is cut off again: what a model computes there is nobody's answer.
+
+    Raises `UserError` for a model of several outputs: a drop is that of one, and no model that
+    hwcore reads has more. (A lossless step is compared with its parent in all of them.)
     """
+    names = [spec.name for spec in runner.signature.outputs]
+    if len(names) > 1:
+        raise UserError(
+            f"the model has several outputs, {', '.join(names)}, and is judged by one",
+            hint="Export it with that output alone.",
+        )
     outputs: list[Array] = []
     labels: list[Array] = []
-    name = runner.signature.outputs[0].name
+    [name] = names
     total = MADE_UP_ROWS if data is None else data.count(role)
     total = min(total, limit) if limit is not None else total
     if data is None:
@@ -195,7 +206,8 @@ def judge(candidate: Answers, reference: Answers, metric: Metric | None) -> Qual
 def _check_paired(candidate: Answers, reference: Answers) -> None:
     if len(candidate.outputs) != len(reference.outputs):
         raise PluginError(
-            f"it gave {len(candidate.outputs)} answers, its reference {len(reference.outputs)}"
+            f"it gave {counted(len(candidate.outputs), 'answer')}, its reference "
+            f"{len(reference.outputs)}"
         )
     for mine, theirs in zip(candidate.outputs, reference.outputs, strict=True):
         if mine.shape != theirs.shape:

@@ -35,9 +35,22 @@ class Found(NamedTuple):
 def allowed_by_environment(
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[str, ...] | None:
-    """Names in ``HWCORE_PLUGINS``, separated by commas; ``None`` when it is unset or empty."""
-    names = [name.strip() for name in environment.get(ALLOW_LIST_VARIABLE, "").split(",")]
-    return tuple(name for name in names if name) or None
+    """Names in ``HWCORE_PLUGINS``, separated by commas; ``None`` when it is unset.
+
+    Raises `UserError` when it is set and names nothing: whether that was to allow all plugins
+    or none is anybody's guess, and a guess must not let code run.
+    """
+    value = environment.get(ALLOW_LIST_VARIABLE)
+    if value is None:
+        return None
+    names = tuple(name for part in value.split(",") if (name := part.strip()))
+    if not names:
+        raise UserError(
+            f"{ALLOW_LIST_VARIABLE} is set and names no plugin",
+            hint=f"Name those to allow, as in {ALLOW_LIST_VARIABLE}=torch,openvino; unset it to "
+            "allow all; for none there is --no-plugins.",
+        )
+    return names
 
 
 def discover(*, allow: tuple[str, ...] | None = None, enabled: bool = True) -> Discovery:

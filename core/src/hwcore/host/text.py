@@ -5,11 +5,23 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MIN_FORM = 3
+"""Letters of which a word must have as many to be taken for a form of another."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant: spelt alike, or a longer or shorter form of it."""
+    words = list(known)
+    alike = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    forms = [other for other in words if min(len(word), len(other)) >= _MIN_FORM]
+    alike += [other for other in forms if word.lower() in other or other in word.lower()]
+    return alike[0] if alike else None
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``, did you mean 'x'?`` for the nearest known word, or nothing when none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean {near[0]!r}?" if near else ""
+    near = nearest(word, known)
+    return f", did you mean {near!r}?" if near else ""
 
 
 def listing(words: Iterable[str], *, nothing: str = "none") -> str:

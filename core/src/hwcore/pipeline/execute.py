@@ -216,7 +216,7 @@ class Pipeline:
                 or shutil.disk_usage(self._cache.root).free < FULL_DISK_BYTES
             )
             if full:
-                raise DiskFull(self._cache.root) from error
+                raise DiskFull(self._cache.root, self._cache.setting) from error
             raise
 
 

@@ -18,6 +18,7 @@ from hwcore.contract import (
 )
 from hwcore.host import PluginHost, PluginRecord, check_options, missing_requirements
 from hwcore.host.drafts import promised_traits
+from hwcore.host.text import did_you_mean
 
 
 class LeftOut(NamedTuple):
@@ -140,14 +141,16 @@ def _fit(
 ) -> Capability | str:
     record = next((r for r in host.records if r.name == step.plugin), None)
     if record is None:
-        return f"plugin {step.plugin} is not installed"
+        near = did_you_mean(step.plugin, [r.name for r in host.records])
+        return f"plugin {step.plugin} is not installed{near}"
     if record.manifest is None or not record.usable:
         return record.reason or f"plugin {step.plugin} is {record.state}"
     rows = [row for row in record.manifest.capabilities if row.hook == step.hook]
     if step.capability is not None:
         rows = [row for row in rows if row.id == step.capability]
         if not rows:
-            return f"it has no {step.hook} capability {step.capability!r}"
+            near = did_you_mean(step.capability, [row.id for row in record.capabilities])
+            return f"it has no {step.hook} capability {step.capability!r}{near}"
     reasons = {row.id: mismatch(row, stage, task=task, target=target, data=data) for row in rows}
     fitting = [row for row in rows if reasons[row.id] is None]
     if not fitting:

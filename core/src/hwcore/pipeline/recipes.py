@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hwcore.host import PluginRecord
 
 MAX_RECIPE_BYTES = 1 << 20
+_EXAMPLE = "A result's recipe.yaml shows how one looks."
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,7 +24,10 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases have no place in a recipe")
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem="aliases have no place in a recipe", problem_mark=mark
+            )
         return super().compose_node(parent, index)
 
 
@@ -31,7 +35,7 @@ def read_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises `UserError` that names the file, the key and the nearest right one."""
     try:
         if path.stat().st_size > MAX_RECIPE_BYTES:
-            raise UserError(f"{path} is larger than 1 MiB, which no recipe is")
+            raise UserError(f"{path} is larger than 1 MiB, which no recipe is", hint=_EXAMPLE)
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UserError(
@@ -39,13 +43,17 @@ def read_recipe(path: Path) -> Recipe:
             hint="Name a YAML file, or a recipe that a plugin brings.",
         ) from error
     except RecursionError as error:
-        raise UserError(f"recipe {path} is nested more deeply than any recipe is") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        where = " ".join(str(error).split())
         raise UserError(
-            f"recipe {path} is not YAML: {where}",
-            hint="A result's recipe.yaml shows how one looks.",
+            f"recipe {path} is nested more deeply than any recipe is", hint=_EXAMPLE
         ) from error
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise UserError(
+            f"recipe {path} is not YAML: byte 0x{byte:02x} is not UTF-8",
+            hint="Save the file as UTF-8.",
+        ) from error
+    except yaml.YAMLError as error:
+        raise UserError(f"recipe {path} is not YAML: {_problem(error)}", hint=_EXAMPLE) from error
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
@@ -58,10 +66,16 @@ def read_recipe(path: Path) -> Recipe:
             hint = f"Did you mean {near[0]!r}? Known keys: {', '.join(model.model_fields)}."
             raise UserError(f"recipe {path}: unknown key {key!r}", hint=hint) from None
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(
-            f"recipe {path}: {key}: {message}",
-            hint="A result's recipe.yaml shows how one looks.",
-        ) from None
+        raise UserError(f"recipe {path}: {key}: {message}", hint=_EXAMPLE) from None
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """Line, column and what is wrong there: PyYAML's own text is many lines, with an excerpt."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error).splitlines()[0]
+    mark = error.problem_mark
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {what}"
 
 
 def write_recipe(recipe: Recipe) -> str:

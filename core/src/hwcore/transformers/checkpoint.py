@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hwcore.contract import UserError
-from hwcore.transformers.config import read_json
+from hwcore.transformers.config import READABLE, json_problem, read_json
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit."""
@@ -21,7 +21,7 @@ MAX_HEADER_BYTES = 100_000_000
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_AGAIN = "Download the file, or save the model, again."
 
 _FLOAT_BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16}
 _BITS = _FLOAT_BITS | {
@@ -74,7 +74,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         if dtype in _FLOAT_BITS
     ]
     if not counts:
-        raise UserError(f"{folder} has no floating-point weights")
+        raise UserError(
+            f"{folder} has no floating-point weights",
+            hint="Name the floating-point model that it was made from.",
+        )
     return Checkpoint(
         files=files,
         parameters=sum(count for count, _ in counts),
@@ -90,9 +93,7 @@ def read_header(path: Path) -> Header:
     """Read and check the header of one file. Raises `UserError` if it is damaged."""
 
     def damaged(why: str) -> NoReturn:
-        raise UserError(
-            f"{path} is damaged: {why}", hint="Download the file, or save the model, again."
-        )
+        raise UserError(f"{path} is damaged: {why}", hint=_AGAIN)
 
     try:
         size = path.stat().st_size
@@ -102,11 +103,11 @@ def read_header(path: Path) -> Header:
                 damaged(f"it has {size} bytes, too few for its header")
             text = file.read(length)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        raise UserError(f"{path} cannot be read: {error.strerror}", hint=READABLE) from error
     try:
         entries = json.loads(text, object_pairs_hook=_no_repeats)
     except (ValueError, RecursionError) as error:
-        damaged(f"its header is not valid JSON ({error})")
+        damaged(f"its header is not valid JSON ({json_problem(error)})")
     if not isinstance(entries, dict):
         damaged("its header is not a JSON object")
     entries.pop("__metadata__", None)
@@ -150,16 +151,18 @@ def _read_shards(folder: Path) -> dict[str, Header]:
     shards: dict[str, Header] = {}
     for tensor, name in where.items():
         if not isinstance(name, str) or Path(name).name != name or "\\" in name:
-            raise UserError(f"{index} places {tensor!r} outside the folder: {name!r}")
+            raise UserError(f"{index} places {tensor!r} outside the folder: {name!r}", hint=_AGAIN)
         if name not in shards:
             if not (folder / name).is_file():
                 raise UserError(
                     f"{folder} lacks {name}, which its index names",
-                    hint="Download the file, or save the model, again.",
+                    hint=_AGAIN,
                 )
             shards[name] = read_header(folder / name)
         if tensor not in shards[name]:
-            raise UserError(f"{folder / name} lacks the tensor {tensor!r}, which its index names")
+            raise UserError(
+                f"{folder / name} lacks the tensor {tensor!r}, which its index names", hint=_AGAIN
+            )
     return dict(sorted(shards.items()))
 
 

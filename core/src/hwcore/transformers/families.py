@@ -78,7 +78,8 @@ def identify(config: dict[str, Any], *, remote_code: bool) -> Kind:
             if config.get("model_type") != family.model_type:
                 raise UserError(
                     f"config.json has model_type {config.get('model_type')!r}, "
-                    f"but the architecture {name} is of type {family.model_type!r}"
+                    f"but the architecture {name} is of type {family.model_type!r}",
+                    hint="Make the two agree, or save the model again with save_pretrained().",
                 )
             return Kind(name, task, family)
     if remote_code:

@@ -63,7 +63,10 @@ def _download(repository: str, revision: str | None, remote_code: bool) -> Path:
             hint="Check the spelling; for a private model, log in: hf auth login",
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise UserError(f"the hub model {repository} has no revision {revision!r}") from error
+        raise UserError(
+            f"the hub model {repository} has no revision {revision!r}",
+            hint="Name one of its branches, tags or commits.",
+        ) from error
     except errors.LocalEntryNotFoundError as error:
         offline = hub.is_offline_mode()
         why = "offline mode is on" if offline else "the hub cannot be reached"
@@ -75,5 +78,8 @@ def _download(repository: str, revision: str | None, remote_code: bool) -> Path:
             else "Check the network, or name a local folder.",
         ) from error
     except (errors.HfHubHTTPError, errors.HFValidationError) as error:
-        raise UserError(f"the hub refused {name}: {str(error).splitlines()[0]}") from error
+        raise UserError(
+            f"the hub refused {name}: {str(error).splitlines()[0]}",
+            hint="Check the name, and whether its page opens in a browser; or try again later.",
+        ) from error
     return Path(folder)

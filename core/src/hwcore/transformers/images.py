@@ -39,7 +39,10 @@ class ImageProcessor:
             with pillow.open(path) as image:
                 return operations.exif_transpose(image).convert("RGB")
         except (OSError, SyntaxError, ValueError, pillow.DecompressionBombError) as error:
-            raise UserError(f"{path} is not an image that can be read: {error}") from error
+            raise UserError(
+                f"{path} is not an image that can be read: {error}",
+                hint="Delete the file, or save it again as PNG or JPEG.",
+            ) from error
 
 
 def load_image_processor(folder: Path, signature: Signature) -> ImageProcessor:

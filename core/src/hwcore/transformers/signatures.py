@@ -37,7 +37,10 @@ def read_labels(config: dict[str, Any]) -> tuple[str, ...]:
         # Two is transformers' default, which it leaves out of the file.
         count = whole(config, "num_labels") if "num_labels" in config else 2
         if count > MAX_LABELS:
-            raise UserError(f"config.json has {count} labels, expected at most {MAX_LABELS}")
+            raise UserError(
+                f"config.json has {count} labels, expected at most {MAX_LABELS}",
+                hint="Mend num_labels.",
+            )
         names = {str(index): f"LABEL_{index}" for index in range(count)}
     ids = [str(index) for index in range(len(names))] if isinstance(names, dict) else []
     if not ids or sorted(names) != sorted(ids):
@@ -70,7 +73,11 @@ def _longest(config: dict[str, Any], family: Family) -> int:
     positions = whole(config, "max_position_embeddings")
     padding = whole(config, "pad_token_id", least=0) + 1 if family.padded_positions else 0
     if padding >= positions:
-        raise UserError(f"config.json has {positions} positions, of which padding takes {padding}")
+        raise UserError(
+            f"config.json has max_position_embeddings {positions}, and padding takes {padding} "
+            "of them",
+            hint="Mend max_position_embeddings or pad_token_id.",
+        )
     return positions - padding
 
 

@@ -67,7 +67,8 @@ def load_tokenizer(
         special = backend.num_special_tokens_to_add(False)
         if min(limits) <= special:
             raise UserError(
-                f"max_length {min(limits)} leaves no room for text, special tokens take {special}"
+                f"max_length {min(limits)} leaves no room for text, special tokens take {special}",
+                hint=f"Take a --max-length of at least {special + 1}.",
             )
         backend.enable_truncation(min(limits))
     return Tokenizer(backend, [spec.name for spec in signature.inputs], _pad_id(folder, backend))

@@ -87,7 +87,8 @@ def _hint(closest: Trial, max_drop: float) -> str:
     if quality is not None and quality.metric != "cosine" and quality.rows < needed:
         return (
             f"It was judged on {quality.rows} rows; {needed} are the least that can prove "
-            f"--max-drop {max_drop:g}. Give more data, or allow a larger drop."
+            f"--max-drop {max_drop:g}. Give --rows {needed} or more and data that has as many, "
+            "or allow a larger drop."
         )
     return "Allow a larger --max-drop, or give more data: the bound shrinks with more rows."
 

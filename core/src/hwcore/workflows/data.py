@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hwcore.artifacts import Cache, sha256_json
+from hwcore.artifacts.cache import describe
 from hwcore.artifacts.digest import file_entries
 from hwcore.contract import Artifact, ArtifactCorrupt, Dataset, Role, UserError
 from hwcore.workflows.reporter import Progress
@@ -33,26 +33,33 @@ def open_data(
     cache: Cache,
     *,
     seed: int = 0,
+    test_rows: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The dataset of a request. Raises `UserError` for everything that is wrong with the file."""
+    """The dataset of a request. Raises `UserError` for everything that is wrong with the file.
+
+    ``test_rows`` are how many rows to hold out, as far as there are so many, where the default
+    is fewer.
+    """
     from hwcore.data import build_dataset, read_dataset
+    from hwcore.data.split import DEFAULT_ROWS
 
     path = request.path.expanduser()
     if not path.exists():
         raise UserError(f"{path} is not there", hint="--data takes a file or a folder.")
     if (path / DATASET).exists():
         return read_dataset(path)
-    key = _key(request, path, source, seed)
+    test_rows = max(test_rows or 0, DEFAULT_ROWS["test"])
+    key = _key(request, path, source, seed, test_rows)
     with cache.making(key):
         final = cache.path("datasets", key)
         if final.exists():
+            cache.use("datasets", key)
             try:
                 found = read_dataset(final)
             except (ArtifactCorrupt, UserError):
                 cache.discard("datasets", key)
             else:
-                os.utime(final)
                 return found
         with cache.workspace() as work:
             shutil.rmtree(work)
@@ -64,13 +71,15 @@ def open_data(
                 label_column=request.label_column,
                 max_length=request.max_length,
                 rows=dict(request.rows) or None,
+                test_rows=test_rows,
                 seed=seed,
                 progress=progress or (lambda fraction, message: None),
             )
+            describe(work, f"rows of {path.absolute()} for {source.root}")
             return read_dataset(cache.commit(work, "datasets", key))
 
 
-def _key(request: DataRequest, path: Path, source: Artifact, seed: int) -> str:
+def _key(request: DataRequest, path: Path, source: Artifact, seed: int, test_rows: int) -> str:
     """Everything that the rows depend on: the file, the tokenizer and labels, and the choices."""
     if path.is_dir():
         names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
@@ -85,6 +94,7 @@ def _key(request: DataRequest, path: Path, source: Artifact, seed: int) -> str:
             "label_column": request.label_column,
             "max_length": request.max_length,
             "rows": dict(sorted(request.rows.items())),
+            "test_rows": test_rows,
             "seed": seed,
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,32 +10,31 @@ from pydantic import JsonValue
 
 from hwcore._version import __version__
 from hwcore.artifacts import Cache, sha256_json
+from hwcore.artifacts.cache import describe
 from hwcore.contract import (
     CONTRACT_VERSION,
     Artifact,
     Dataset,
-    HardwareUnavailable,
     Plan,
     PluginError,
     Target,
     ToleranceExceeded,
     UserError,
 )
-from hwcore.data.split import DEFAULT_ROWS
 from hwcore.host import PluginHost, local_cpu
-from hwcore.pipeline import LeftOut, Pipeline, bind, bundled_recipes, runner_for
+from hwcore.pipeline import Pipeline
 from hwcore.workflows.choice import choose
 from hwcore.workflows.data import DataRequest, open_data
 from hwcore.workflows.environment import environment
 from hwcore.workflows.output import add_file, check_output, output_folder, write_output
 from hwcore.workflows.picture import PICTURE, draw
-from hwcore.workflows.recipes import find_recipe
+from hwcore.workflows.plans import find_recipes, make_plans
 from hwcore.workflows.reporter import Reporter, Silent
-from hwcore.workflows.source import open_source
+from hwcore.workflows.rows import check_rows, too_few_rows
+from hwcore.workflows.source import named, open_source
 from hwcore.workflows.study import (
     STUDY,
     Goal,
-    LeftOutRecipe,
     Study,
     StudyFile,
     Trial,
@@ -55,7 +54,7 @@ class OptimizeRequest:
     """Folder of the study; by default one in the cache, found again by model, data and goal."""
     max_drop: float = 0.01
     rows: int | None = None
-    """Rows of the ``test`` role to judge on; all of them by default."""
+    """Rows of the ``test`` role to judge on; by default all, and no more than 2000."""
     batch_sizes: tuple[int, ...] = (1, 8)
     length: int | None = None
     """Tokens per row when timing; by default the data's own lengths."""
@@ -98,6 +97,7 @@ def optimize(
     """
     reporter = reporter or Silent()
     _check(request)
+    recipes = find_recipes(request.recipes, host)
     with ExitStack() as held:
         with reporter.work("read the model"):
             source = open_source(
@@ -115,12 +115,24 @@ def optimize(
         data = None
         if request.data is not None:
             with reporter.work("read the data") as progress:
-                data = open_data(request.data, source, cache, seed=request.seed, progress=progress)
-            _check_rows(request.data.path, data, request.rows)
+                data = open_data(
+                    request.data,
+                    source,
+                    cache,
+                    seed=request.seed,
+                    test_rows=request.rows,
+                    progress=progress,
+                )
+            check_rows(request.data.path, data, request.rows)
+        few = too_few_rows(data, source, request.rows, request.max_drop)
+        if few is not None:
+            reporter.log(few, "warning")
         device = local_cpu()
         target = Target.of(device)
         threads = request.threads or device.cores
-        plans, left_out = _plans(request, source, target, data, host)
+        plans, left_out = make_plans(
+            recipes, source=source, target=target, data=data, host=host, seed=request.seed
+        )
         fresh = StudyFile(
             hwcore_version=__version__,
             source=_describe_source(request.model, source),
@@ -143,12 +155,16 @@ def optimize(
         )
         folder = request.study or cache.path("studies", _study_key(fresh))
         held.enter_context(locked(folder))
+        if request.study is None:
+            # A listing does without it; that the disk is full will show in the study itself.
+            with suppress(OSError):
+                describe(folder, _about(request))
         study = Study.open(folder, fresh)
         study.save()
         pipeline = held.enter_context(
             Pipeline(host, cache, reference=source, target=target, data=data)
         )
-        trials = Trials(study, host, pipeline, source, data, request.rows, reporter)
+        trials = Trials(study, host, cache, pipeline, source, data, request.rows, reporter)
         trials.build(again=request.again)
         trials.evaluate()
         trials.measure(
@@ -197,62 +213,6 @@ def _check(request: OptimizeRequest) -> None:
         check_output(request.out)
 
 
-def _check_rows(path: Path, data: Dataset, wanted: int | None) -> None:
-    have = data.count("test")
-    if wanted is not None and wanted > have:
-        raise UserError(
-            f"{path} has {have} rows to judge on, but --rows asks for {wanted}",
-            hint=f"Ask for fewer, or give more data; no more than {DEFAULT_ROWS['test']} rows of a "
-            "file are held out.",
-        )
-
-
-def _plans(
-    request: OptimizeRequest,
-    source: Artifact,
-    target: Target,
-    data: Dataset | None,
-    host: PluginHost,
-) -> tuple[list[Plan], tuple[LeftOutRecipe, ...]]:
-    """The baseline plan first, then every recipe that fits."""
-    run = runner_for(source, target, host)
-    if run is None:
-        raise HardwareUnavailable(
-            "no installed plugin can run the model as it is, so there is nothing to compare with",
-            hint="pip install core-plugin-torch",
-        )
-    name = f"{run.plugin}-{run.capability}"
-    baseline = Plan(
-        name=name, source=source.digest, target=target, work=(), run=run, seed=request.seed
-    )
-    bundled, bad = bundled_recipes(host.records)
-    recipes = [find_recipe(name, bundled) for name in request.recipes] or bundled
-    plans = [baseline]
-    left_out = [LeftOutRecipe(recipe=entry.name, reason=entry.reason) for entry in bad]
-    for recipe in recipes:
-        try:
-            bound: Plan | LeftOut = bind(
-                recipe, source=source, target=target, data=data, host=host, seed=request.seed
-            )
-        except UserError as error:
-            if request.recipes:
-                raise
-            bound = LeftOut(recipe.name, error.message)  # a plugin's mistake: the others go on
-        if isinstance(bound, LeftOut):
-            left_out.append(LeftOutRecipe(recipe=bound.name, reason=bound.reason))
-        elif not bound.work and bound.run == run:
-            plans[0] = bound
-        else:
-            plans.append(bound)
-    if len(plans) == 1:
-        reasons = "; ".join(f"{entry.recipe}: {entry.reason}" for entry in left_out)
-        raise UserError(
-            f"no recipe fits this model here ({reasons or 'no plugin brings one'})",
-            hint='Install more plugins, such as "core-plugin-openvino[build]".',
-        )
-    return plans, tuple(left_out)
-
-
 def _trial_id(
     plan: Plan, data: Dataset | None, host: PluginHost, request: OptimizeRequest, threads: int
 ) -> str:
@@ -284,6 +244,12 @@ def _study_key(study: StudyFile) -> str:
             "target": study.target.fingerprint,
         }
     )
+
+
+def _about(request: OptimizeRequest) -> str:
+    """What a study in the cache is of, for its listing."""
+    judged = f"on {request.data.path.absolute()}" if request.data else "without data"
+    return f"study of {named(request.model)} {judged}"
 
 
 def _describe_source(model: str, source: Artifact) -> dict[str, JsonValue]:

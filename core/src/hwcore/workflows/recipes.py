@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
 from hwcore.contract import Recipe, UserError
+from hwcore.host.text import nearest
 from hwcore.pipeline import read_recipe
 
 
@@ -19,8 +19,8 @@ def find_recipe(name: str, bundled: Sequence[Recipe]) -> Recipe:
     if path.suffix in (".yaml", ".yml") or path.exists():
         return read_recipe(path)
     names = [recipe.name for recipe in bundled]
-    near = difflib.get_close_matches(name, names, 1)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, names)
+    hint = f"Did you mean {near!r}? " if near else ""
     raise UserError(
         f"there is no recipe {name!r}", hint=f"{hint}Bundled recipes: {', '.join(names) or 'none'}."
     )

@@ -39,6 +39,22 @@ def show(reporter: Reporter, progress: Progress, warnings: list[str] | None = No
     return on_event
 
 
+class Once:
+    """Hands on to another reporter, each line once: many plans may have reason for one warning."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._said: set[tuple[str, Level]] = set()
+
+    def work(self, title: str) -> AbstractContextManager[Progress]:
+        return self._reporter.work(title)
+
+    def log(self, message: str, level: Level = "info") -> None:
+        if (message, level) not in self._said:
+            self._said.add((message, level))
+            self._reporter.log(message, level)
+
+
 class Silent:
     """Shows nothing."""
 

@@ -10,6 +10,12 @@ from hwcore.artifacts.store import MANIFEST
 from hwcore.contract import Artifact
 
 
+def named(model: str) -> str:
+    """A model as a user finds it again: its id on the hub, or where its folder is."""
+    folder = Path(model).expanduser()
+    return str(folder.absolute()) if folder.exists() else model
+
+
 def open_source(
     model: str,
     cache: Cache,

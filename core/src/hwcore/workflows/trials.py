@@ -14,7 +14,7 @@ from typing import Self
 
 import psutil
 
-from hwcore.artifacts import DiskFull, read_artifact
+from hwcore.artifacts import Cache, DiskFull, read_artifact
 from hwcore.contract import (
     Arrays,
     Artifact,
@@ -28,14 +28,13 @@ from hwcore.host import LoadedModel, PluginHost
 from hwcore.measure import Workload, measure, workloads
 from hwcore.pipeline import Pipeline
 from hwcore.workflows.reporter import Progress, Reporter, show
+from hwcore.workflows.rows import judged_rows
 from hwcore.workflows.study import Study, Trial
 from hwcore.workflows.tokenize import tokenize_ms
 
 REFERENCE = "reference.npz"
 PROCESS_BYTES = 600 << 20
 """What a process with an engine's libraries takes before it holds a model."""
-UNLABELLED_ROWS = 500
-"""Agreement needs fewer rows than accuracy, and whole sequences of outputs are kept for it."""
 MEMORY_SHARE = 0.7
 """Of the free memory, for all models that are loaded at once."""
 
@@ -47,6 +46,7 @@ class Trials:
         self,
         study: Study,
         host: PluginHost,
+        cache: Cache,
         pipeline: Pipeline,
         source: Artifact,
         data: Dataset | None,
@@ -55,6 +55,7 @@ class Trials:
     ) -> None:
         self._study = study
         self._host = host
+        self._cache = cache
         self._pipeline = pipeline
         self._source = source
         self._data = data
@@ -90,39 +91,38 @@ class Trials:
                     "artifact": executed.artifact.digest,
                     "artifact_path": str(executed.artifact.path) if executed.steps else None,
                     "size_bytes": executed.artifact.size_bytes,
-                    "warnings": tuple(dict.fromkeys((*trial.warnings, *warnings))),
                 }
-                self._study.put(trial.model_copy(update=update))
+                self._study.put(_warned(trial, warnings).model_copy(update=update))
 
     def _is_there(self, trial: Trial) -> bool:
-        """False when it was never made, or the cache was pruned since."""
+        """False when it was never made, or the cache was pruned since; if not, it is used now."""
         if trial.state == "planned":
             return False
-        try:
-            return self.artifact(trial).digest == trial.artifact
-        except HwcoreError:
-            return False
+        if not trial.steps:
+            return trial.artifact == self._source.digest
+        found = self._cache.artifact(trial.steps[-1].key)
+        return found is not None and found.digest == trial.artifact
 
     def evaluate(self) -> None:
         """Judge the answers of every trial that was built."""
-        waiting = [t for t in self._study.file.trials if t.state == "built"]
-        if not waiting:
+        if all(trial.state != "built" for trial in self._study.file.trials):
             return
         reference = self._reference()
-        for trial in waiting:
+        for trial in self._study.file.trials:
+            if trial.state != "built":
+                continue
+            if trial.baseline:
+                self._judge(trial, reference, reference)
+                continue
             with self._attempt(trial, f"evaluate {trial.plan.name}") as (progress, warnings):
-                if trial.baseline:
-                    found = reference
-                else:
-                    with self._load(trial) as model:
-                        found = self._answers(model, progress)
-                metric = self._data.info.metric if self._data is not None else None
-                update = {
-                    "state": "evaluated",
-                    "quality": judge(found, reference, metric),
-                    "warnings": tuple(dict.fromkeys((*trial.warnings, *warnings))),
-                }
-                self._study.put(trial.model_copy(update=update))
+                with self._load(trial) as model:
+                    found = self._answers(model, progress)
+                self._judge(_warned(trial, warnings), found, reference)
+
+    def _judge(self, trial: Trial, found: Answers, reference: Answers) -> None:
+        metric = self._data.info.metric if self._data is not None else None
+        update = {"state": "evaluated", "quality": judge(found, reference, metric)}
+        self._study.put(trial.model_copy(update=update))
 
     def _reference(self) -> Answers:
         """The baseline's answers: computed once for a study, then read from its folder."""
@@ -130,9 +130,11 @@ class Trials:
         path = self._study.folder / REFERENCE
         found = load_answers(path, trial.id)
         if found is None:
-            title = f"evaluate {trial.plan.name}"
-            with self._reporter.work(title) as progress, self._load(trial) as model:
-                found = self._answers(model, progress)
+            with self._attempt(trial, f"evaluate {trial.plan.name}") as (progress, warnings):
+                with self._load(trial) as model:
+                    found = self._answers(model, progress)
+                self._study.put(_warned(trial, warnings))
+            assert found is not None  # noqa: S101 - the baseline's errors are raised
             if not found.finite:
                 raise UserError(
                     "the model itself gives answers that are not finite",
@@ -142,9 +144,8 @@ class Trials:
         return found
 
     def _answers(self, model: LoadedModel, progress: Progress) -> Answers:
-        limit = self._rows
-        if limit is None and self._data is not None and self._data.info.metric is None:
-            limit = UNLABELLED_ROWS
+        data = self._data
+        limit = judged_rows(data, self._rows) if data is not None else self._rows
         return answers(
             model,
             self._data,
@@ -297,6 +298,12 @@ class _Candidate:
 
     def __exit__(self, *exc: object) -> None:
         self.model.close()
+
+
+def _warned(trial: Trial, warnings: Sequence[str]) -> Trial:
+    """The trial with these warnings as well, each once."""
+    together = tuple(dict.fromkeys((*trial.warnings, *warnings)))
+    return trial.model_copy(update={"warnings": together})
 
 
 def _report(progress: Progress, fraction: float) -> None:

@@ -22,6 +22,7 @@ FORMAT = "onnx"
 FILE = "model.onnx"
 WEIGHTS = FILE + ".data"
 """Beside `FILE`, where weights are external data."""
+_AGAIN = "Make the artifact again."
 
 STANDARD = ("", "ai.onnx")
 """The two names of the standard operators' domain."""
@@ -209,7 +210,9 @@ def _fetch(tensor: TensorProto, folder: Path) -> None:
     where = {entry.key: entry.value for entry in tensor.external_data}
     name = where.get("location", "")
     if Path(name).name != name:
-        raise ArtifactCorrupt(f"{folder}: tensor {tensor.name!r} lies outside, in {name!r}")
+        raise ArtifactCorrupt(
+            f"{folder}: tensor {tensor.name!r} lies outside, in {name!r}", hint=_AGAIN
+        )
     try:
         with (folder / name).open("rb") as file:
             file.seek(int(where.get("offset", 0)))
@@ -217,10 +220,12 @@ def _fetch(tensor: TensorProto, folder: Path) -> None:
             data = file.read(size)
     except OSError as error:
         raise ArtifactCorrupt(
-            f"{folder / name}, which holds weights, cannot be read: {error.strerror}"
+            f"{folder / name}, which holds weights, cannot be read: {error.strerror}", hint=_AGAIN
         ) from error
     if len(data) < size:
-        raise ArtifactCorrupt(f"{folder / name} ends in the middle of tensor {tensor.name!r}")
+        raise ArtifactCorrupt(
+            f"{folder / name} ends in the middle of tensor {tensor.name!r}", hint=_AGAIN
+        )
     tensor.raw_data = data
     tensor.data_location = TensorProto.DEFAULT
     del tensor.external_data[:]

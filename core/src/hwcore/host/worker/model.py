@@ -133,7 +133,9 @@ class WorkerModel:
             closed = self._closed
         lane.close()
         if closed:
-            return UserError("the model was closed during the call")
+            return UserError(
+                "the model was closed during the call", hint="Close it after the last call."
+            )
         return self._worker.fault("run")
 
     def _break_off(self, lane: Lane) -> None:
