@@ -52,9 +52,9 @@ class Bench:
 
     def rounds(self, workload_inputs: int) -> list[dict[str, list[int]]]:
         """The inputs of each model in each round, in the order they were asked for."""
-        # Every model: one request to warm up, then two per round, the first of which warms up.
+        # Every model: two requests to warm up, then two per round, the first of which warms up.
         names = len(self.models)
-        asked = self.log[names:]
+        asked = self.log[2 * names :]
         timed = asked[1::2]
         assert all(len(inputs) == 2 for _, inputs in asked[0::2])
         return [dict(timed[i : i + names]) for i in range(0, len(timed), names)]
@@ -115,7 +115,12 @@ class TestRounds:
     def test_models_are_warmed_up_on_every_input_first(self) -> None:
         bench = Bench(a=10.0, b=10.0)
         bench.measure(workload(inputs=7), rounds=1)
-        assert bench.log[:2] == [("a", list(range(7))), ("b", list(range(7)))]
+        assert bench.log[:4:2] == [("a", [*range(7)]), ("b", [*range(7)])]
+
+    def test_slow_first_calls_do_not_make_a_rounds_calls_few(self) -> None:
+        bench = Bench(base=10.0, fast=lambda number: 1000.0 if number < 3 else 1.0)
+        bench.measure(rounds=2)
+        assert [len(seen["fast"]) for seen in bench.rounds(1)] == [200, 200]
 
     def test_calls_are_bounded_by_time_and_number(self) -> None:
         bench = Bench(slow=1000.0, fast=0.001)
@@ -145,8 +150,8 @@ class TestRatios:
         assert ratio == Ratio(value=2.0, low=2.0, high=2.0)
 
     def test_the_spread_is_over_rounds(self) -> None:
-        # After 3 calls to warm up, 2 + 20 calls a round: each round 1 ms slower than the last.
-        found = Bench(base=10.0, other=lambda number: 10.0 + max(number - 3, 0) // 22).measure(
+        # After 8 calls to warm up, 2 + 20 calls a round: each round 1 ms slower than the last.
+        found = Bench(base=10.0, other=lambda number: 10.0 + max(number - 8, 0) // 22).measure(
             rounds=11
         )
         ratios = [10 / (10 + number) for number in range(11)]

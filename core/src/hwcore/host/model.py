@@ -30,8 +30,10 @@ class LoadedModel:
         self._call: Call = handle if before is None else before
         self.on_fault: Callable[[PluginError], None] | None = None
         """Told of a plugin's error before it is raised: the host adds the hint it can give."""
+        self.convert: Callable[[Arrays], dict[str, Array]] | None = None
+        """Makes arrays that may fit of inputs that are not known to."""
         self._fitting: set[Hashable] = set()
-        """Names, dtypes and shapes of inputs that were checked and fit."""
+        """Names, types, dtypes and shapes of inputs that were checked and fit."""
         self._outputs = {spec.name for spec in self.signature.outputs}
         closers = [handle.close] if before is None else [before.close, handle.close]
         self._closed = False
@@ -45,9 +47,13 @@ class LoadedModel:
         """
         if self._closed:
             raise self._is_closed()
-        kind = tuple([(name, array.dtype, array.shape) for name, array in inputs.items()])
-        if kind not in self._fitting:
-            self._check_inputs(inputs, kind)
+        try:
+            kind = tuple([(name, type(a), a.dtype, a.shape) for name, a in inputs.items()])
+            known = kind in self._fitting
+        except (AttributeError, TypeError):  # not arrays: for `convert`
+            known = False
+        if not known:
+            inputs = self._fit(inputs)
         if outputs is not None and not self._outputs.issuperset(outputs):
             unknown = next(name for name in outputs if name not in self._outputs)
             raise UserError(
@@ -103,12 +109,15 @@ class LoadedModel:
     ) -> None:
         self.close()
 
-    def _check_inputs(self, inputs: Arrays, kind: Hashable) -> None:
-        """Raise `UserError` unless they fit; what fits is not looked at again."""
+    def _fit(self, inputs: Arrays) -> Arrays:
+        """Arrays that fit; their like is not looked at again. Raises `UserError`."""
+        if self.convert is not None:
+            inputs = self.convert(inputs)
         self.signature.bind(inputs)
         if len(self._fitting) >= MAX_KNOWN:
             self._fitting.clear()
-        self._fitting.add(kind)
+        self._fitting.add(tuple([(n, type(a), a.dtype, a.shape) for n, a in inputs.items()]))
+        return inputs
 
     def _tell(self, error: PluginError) -> None:
         if self.on_fault is not None:

@@ -20,6 +20,8 @@ from hwcore.measure.workload import Workload
 ROUND_S = 0.2
 """What one model's share of a round should take, in seconds."""
 MIN_CALLS, MAX_CALLS = 3, 256
+PROBES = 5
+"""Calls, after the warm-up, that tell how many fit into a round."""
 SETTLE_S = 0.02
 """Pause between models: idle thread pools of the last one stop spinning meanwhile."""
 
@@ -97,9 +99,12 @@ def measure(
 
 
 def _warm_up(model: Timed, workload: Workload) -> float:
-    """Call the model on every input once, then say how long a call takes, in seconds."""
-    calls = max(MIN_CALLS, len(workload.inputs))
-    return float(np.median(model.time_calls(workload.inputs, calls))) / 1e9
+    """Call the model on every input once, then say how long a call takes, in seconds.
+
+    The first calls do not tell: an engine may compile something for an input it sees again.
+    """
+    model.time_calls(workload.inputs, max(MIN_CALLS, len(workload.inputs)))
+    return float(np.median(model.time_calls(workload.inputs, PROBES))) / 1e9
 
 
 def _share(slowest_s: float, inputs: int) -> int:

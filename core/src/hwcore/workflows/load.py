@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -41,7 +42,8 @@ class Model:
         self._host = host
         self.step = step
         """The run step: plugin, capability, options."""
-        self._dtypes = {spec.name: np.dtype(spec.dtype) for spec in loaded.signature.inputs}
+        dtypes = {spec.name: np.dtype(spec.dtype) for spec in loaded.signature.inputs}
+        loaded.convert = partial(_converted, dtypes)
 
     @property
     def signature(self) -> Signature:
@@ -57,28 +59,7 @@ class Model:
         floats of another precision are converted. Raises `UserError` that names the input
         that is missing, unexpected, or of the wrong kind, rank or size.
         """
-        dtypes = self._dtypes
-        for name, value in inputs.items():
-            if type(value) is not np.ndarray or value.dtype != dtypes.get(name):
-                return self._loaded(self._converted(inputs), outputs)
         return self._loaded(inputs, outputs)
-
-    def _converted(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        converted: dict[str, Array] = {}
-        for name, value in inputs.items():
-            try:
-                array = np.asarray(value)
-            except ValueError:
-                raise UserError(
-                    f"input {name!r} has rows of different lengths",
-                    hint="Pad them: tokenizer(texts, padding=True).",
-                ) from None
-            dtype = self._dtypes.get(name)
-            # Same kind only: token ids must not be made of floats, nor pixels of text.
-            if dtype is not None and array.dtype != dtype and array.dtype.kind == dtype.kind:
-                array = array.astype(dtype)
-            converted[name] = array
-        return converted
 
     def close(self) -> None:
         """Free the model. Calling it again does nothing."""
@@ -132,3 +113,22 @@ def load(
         host.close()
         raise
     return Model(loaded, host, step)
+
+
+def _converted(dtypes: Mapping[str, np.dtype[Any]], inputs: Mapping[str, Any]) -> dict[str, Array]:
+    """Arrays of what is like arrays, in the dtype of the input of their name."""
+    converted: dict[str, Array] = {}
+    for name, value in inputs.items():
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            raise UserError(
+                f"input {name!r} has rows of different lengths",
+                hint="Pad them: tokenizer(texts, padding=True).",
+            ) from None
+        dtype = dtypes.get(name)
+        # Same kind only: token ids must not be made of floats, nor pixels of text.
+        if dtype is not None and array.dtype != dtype and array.dtype.kind == dtype.kind:
+            array = array.astype(dtype)
+        converted[name] = array
+    return converted

@@ -64,6 +64,6 @@ class Requests:
         return compiled.create_infer_request() if request is None else request
 
 
-def shareable(array: Array) -> Array:
-    """The array, or a copy where its memory cannot be shared: with gaps, or read-only."""
-    return array if array.flags.carray else np.array(array, order="C")
+def shareable(arrays: list[Array]) -> list[Array]:
+    """The arrays; a copy where memory cannot be shared, for it has gaps or is read-only."""
+    return [array if array.flags.carray else np.array(array, order="C") for array in arrays]

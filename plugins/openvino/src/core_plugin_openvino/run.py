@@ -35,9 +35,9 @@ class OpenVinoRunner:
     def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
         """Compute. Raises `UserError` once the runner is closed."""
         requests = self._requests
-        arrays = [shareable(inputs[name]) for name in requests.inputs]
+        arrays = shareable([inputs[name] for name in requests.inputs])
         if self._variants is not None:
-            shapes = tuple(array.shape for array in arrays)
+            shapes = tuple([array.shape for array in arrays])
             requests = self._variants.find(shapes) or requests
         return requests.infer(arrays, requests.outputs if outputs is None else outputs)
 
