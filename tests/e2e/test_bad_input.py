@@ -374,7 +374,7 @@ class TestTolerance:
     @pytest.mark.parametrize("value", ["-0.1", "1", "nan"])
     def test_that_is_no_share(self, sketch: Command, bert: Path, out: Path, value: str) -> None:
         done = optimize(sketch, bert, out, "--max-drop", value)
-        done.refused(USER, f"--max-drop is {float(value):g}, expected a share from 0 to 1")
+        done.refused(USER, f"--max-drop is {float(value):g}, expected a share from 0 to below 1")
 
 
 class TestOptions:

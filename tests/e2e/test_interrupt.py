@@ -16,7 +16,8 @@ from hwcore.artifacts import read_artifact
 from hwcore.cli.stopping import Terminated
 
 STOPPED = (
-    "hwcore: stopped\n  hint: What was finished is kept: run the same command again to go on.\n"
+    "hwcore: stopped\n"
+    "  hint: Finished steps are kept in the cache: the same command goes on from there.\n"
 )
 
 
@@ -54,6 +55,25 @@ def test_in_mid_step(bert: Path, reviews: Path, tmp_path: Path, number: signal.S
     assert leftovers(out) == []
     sketching(tmp_path / "cache")(*arguments).check()
     assert leftovers(out) == ["out"]
+
+
+@both_signals
+def test_while_much_data_is_read(
+    sketch: Command, bert: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Gigabytes take minutes to hash, in threads that must not outlive the wish to stop."""
+    with (tmp_path / "much.csv").open("wb") as stream:
+        stream.truncate(256 << 30)  # sparse
+    process = sketch.start("optimize", bert, "--data", tmp_path / "much.csv", *QUICK)
+    wait_for(lambda: (sketch.cache / "tmp").exists())
+    time.sleep(1)  # the model is read in less
+    began = time.monotonic()
+    done = interrupt(process, number)
+    assert time.monotonic() - began < 10
+    assert done.code == CODES[number]
+    assert done.err.endswith(STOPPED)
+    assert sketch.orphans() == []
+    assert sketch.unfinished() == []
 
 
 def test_with_a_real_engine_at_work(

@@ -33,7 +33,7 @@ RECIPES = {
     "openvino-fp32",
     "openvino-bf16",
     "openvino-int8",
-    "openvino-int8-static",
+    "openvino-int8-fixed-shapes",
     "openvino-from-onnx",
 }
 

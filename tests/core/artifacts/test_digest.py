@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import tempfile
+import time
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import parts
 import pytest
@@ -93,6 +96,26 @@ def test_entries_are_in_order_and_complete(tmp_path: Path) -> None:
         assert entry.sha256 == hashlib.sha256(files[name]).hexdigest()
         assert entry.size == len(files[name])
         assert entry.mtime_ns == (tmp_path / name).stat().st_mtime_ns
+
+
+def test_a_stop_does_not_wait_for_the_rest_of_a_file(tmp_path: Path) -> None:
+    """Gigabytes are being hashed, in threads that the pool waits for."""
+    with (tmp_path / "large").open("wb") as stream:
+        stream.truncate(32 << 30)  # sparse
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    began = time.monotonic()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            file_entries(tmp_path, ["large"])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 3
 
 
 MANIFEST = ArtifactManifest(

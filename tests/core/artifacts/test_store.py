@@ -132,6 +132,13 @@ class TestRead:
         with pytest.raises(ArtifactCorrupt, match=r"model.bin is not the file that was written"):
             read_artifact(made.path)
 
+    def test_a_pipe_in_the_place_of_a_file(self, tmp_path: Path) -> None:
+        made = parts.artifact(tmp_path / "empty", {"model.bin": b""})
+        (made.path / "model.bin").unlink()
+        os.mkfifo(made.path / "model.bin")
+        with pytest.raises(ArtifactCorrupt, match=r"model.bin is not the file that was written"):
+            read_artifact(made.path)
+
     def test_a_missing_file(self, made: Artifact) -> None:
         (made.path / "sub" / "table.bin").unlink()
         with pytest.raises(ArtifactCorrupt, match=r"sub/table.bin is missing"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from command import Command
 
 from hwcore.cli.errors import guarded
 from hwcore.cli.options import refuse_empty
+from hwcore.cli.predict import _arrays
 from hwcore.cli.stopping import Terminated
 from hwcore.contract import (
     ArtifactCorrupt,
@@ -82,6 +85,38 @@ def test_a_bug_asks_to_be_reported(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().err
     assert said.startswith("hwcore: unexpected ZeroDivisionError: division by zero\n")
     assert "hwcore --debug" in said
+
+
+def test_an_end_of_file_is_no_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    """Typer makes the same of both."""
+    abort = typer.Abort()
+    abort.__cause__ = EOFError("no data left")
+    with pytest.raises(SystemExit) as ended:
+        guarded(raising(abort))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("hwcore: unexpected EOFError: no data left\n")
+
+
+def test_a_bug_with_much_to_say_is_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        guarded(raising(RuntimeError("x" * 5_000_000)))
+    assert len(capsys.readouterr().err) < 1000
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EACCES, "Check who may read and write there, or name another path."),
+        (errno.ENOSPC, "Free some space, or name a path on another disk."),
+        (errno.EIO, "Check the path, and the disk that it is on."),
+    ],
+)
+def test_an_error_of_the_system_has_a_hint(
+    number: int, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        guarded(raising(OSError(number, "no", "/some/file")))
+    assert capsys.readouterr().err == f"hwcore: /some/file: no\n  hint: {hint}\n"
 
 
 def test_debug_shows_our_traceback_and_the_plugins(
@@ -191,6 +226,61 @@ def test_run_says_what_is_wrong_with_its_inputs(hwcore: Command, toy: Path, tmp_
     text.write_text("x")
     hwcore("run", toy, "--inputs", absent).refused(2, f"{absent} is not an .npz file of arrays")
     hwcore("run", toy, "--inputs", text).refused(2, f"{text} is not an .npz file of arrays")
+
+
+class TestArrays:
+    """What ``run --inputs`` is given, read without starting a process."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        np.savez(tmp_path / "in.npz", x=np.zeros((64, 4), np.float32))
+        return tmp_path / "in.npz"
+
+    def refused(self, file: Path, words: str = "is not an .npz file of arrays") -> None:
+        with pytest.raises(UserError, match=words) as caught:
+            _arrays(file)
+        assert caught.value.hint
+
+    def test_whole(self, file: Path) -> None:
+        assert list(_arrays(file)) == ["x"]
+
+    @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+    def test_truncated(self, file: Path, share: float) -> None:
+        os.truncate(file, int(share * file.stat().st_size))
+        self.refused(file)
+
+    def test_damaged(self, file: Path) -> None:
+        content = bytearray(file.read_bytes())
+        content[200] ^= 1
+        file.write_bytes(content)
+        self.refused(file)
+
+    def test_one_array_without_a_name(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "in.npy", np.zeros(3))
+        self.refused(tmp_path / "in.npy")
+
+    def test_objects_are_not_unpickled(self, tmp_path: Path) -> None:
+        np.savez(tmp_path / "in.npz", x=np.array([{}], object))
+        self.refused(tmp_path / "in.npz")
+
+    def test_a_pipe_and_a_device(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        self.refused(tmp_path / "pipe", "is a pipe, expected a file")
+        self.refused(Path(os.devnull), "is a device, expected a file")
+
+
+def test_run_says_early_where_it_cannot_write(hwcore: Command, toy: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", x=np.zeros((1, 4), np.float32))
+    inputs = ("run", toy, "--inputs", tmp_path / "in.npz", "--out")
+    absent = tmp_path / "absent" / "out.npz"
+    hwcore(*inputs, absent).refused(2, f"{absent} cannot be written", "Make the folder first")
+    hwcore(*inputs, tmp_path).refused(2, f"{tmp_path} is a folder", "Name a file with --out")
+
+
+def test_run_does_not_wait_for_a_pipe(hwcore: Command, tmp_path: Path) -> None:
+    pipe = tmp_path / "artifact.json"
+    os.mkfifo(pipe)
+    hwcore("run", tmp_path, "--text", "a", timeout=30).refused(2, f"{pipe} is a pipe")
 
 
 def test_a_cache_that_cannot_be_made_is_refused(hwcore: Command, tmp_path: Path) -> None:

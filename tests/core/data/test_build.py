@@ -227,6 +227,13 @@ def test_requests_that_cannot_be(
     assert why in refused(csv_file, tiny_source("bert"), tmp_path, **options).message
 
 
+def test_one_column_cannot_be_texts_and_labels(
+    tiny_source: Sources, csv_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="column 'label' is taken for the texts and for the labels"):
+        build_dataset(csv_file, tiny_source("bert"), out=tmp_path / "out", text_column="label")
+
+
 def test_labels_for_a_model_that_has_none(
     minilm_source: Artifact, csv_file: Path, tmp_path: Path
 ) -> None:

@@ -116,6 +116,14 @@ def test_inputs_are_checked_before_the_plugin_sees_them(
         model({"x": np.ones((2, 8))})
     with pytest.raises(UserError, match="there is no output 'z'"):
         model({"x": np.ones((2, 8), np.float32)}, outputs=["z"])
+    ones = {"x": np.ones((2, 8), np.float32)}
+    with pytest.raises(UserError, match="the output 'y' is asked for twice"):
+        model(ones, outputs=["y", "sum", "y"])
+    with pytest.raises(UserError, match="outputs is the string 'y', expected a list of names"):
+        model(ones, outputs="y")
+    with pytest.raises(UserError, match=r"there is no output \['y'\]"):
+        model(ones, outputs=[["y"]])  # type: ignore[list-item]
+    assert list(model(ones, outputs=(name for name in ("sum", "y")))) == ["sum", "y"]
     with pytest.raises(UserError, match="there are no inputs to time"):
         model.time_calls([], 3)
     with pytest.raises(UserError, match="input 'x' is missing"):
@@ -327,6 +335,8 @@ def test_a_draft_must_be_what_the_manifest_promises(
         ("raises", "RuntimeError: the runner is upside down"),
         ("lists", r"its runner returned y \(list\), expected arrays y"),
         ("other_name", r"its runner returned z \(ndarray\), expected arrays y"),
+        ("other_dtype", "its runner returned 'y' as float64 of 1 dimensions, declared as float32"),
+        ("other_rank", "returned 'y' as float32 of 2 dimensions, declared as float32 of 1"),
     ],
 )
 def test_a_runners_answers_are_checked(

@@ -6,6 +6,7 @@ import gc
 import os
 import socket
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ class Engine:
 
     signature = Signature(
         inputs=(TensorSpec(name="x", dtype="float32", shape=("n",)),),
-        outputs=(TensorSpec(name="x", dtype="float32", shape=("n",)),),
+        outputs=(TensorSpec(name="none", dtype="float32", shape=("n",)),),
         dims=(Dim(name="n"),),
     )
 
@@ -143,6 +144,28 @@ def test_a_caller_that_holds_very_many_results_is_given_copies(lane: Lane) -> No
     assert lane._arena._next < 20
     assert kept[-1].flags.owndata
     assert kept[-1].flags.writeable
+
+
+def test_large_results_that_a_fork_holds_too_stay_as_they_are(lane: Lane) -> None:
+    kept = large(lane, 1 << 20)
+    asks, told = os.pipe()
+    answers, answer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, by 3.12
+        child = os.fork()
+    if child == 0:
+        os.read(asks, 1)
+        os.write(answer, bytes([int(kept[0]), int(kept[-1])]))
+        os._exit(0)
+    del kept
+    gc.collect()
+    for _ in range(10):
+        large(lane, 1 << 20)
+    os.write(told, b"!")
+    assert os.read(answers, 2) == bytes([1, 1])
+    os.waitpid(child, 0)
+    for fd in (asks, told, answers, answer):
+        os.close(fd)
 
 
 def test_large_results_outlive_the_lane(lane: Lane) -> None:

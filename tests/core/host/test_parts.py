@@ -13,7 +13,9 @@ import parts
 import pytest
 
 from hwcore.contract import (
+    Component,
     Draft,
+    HwcoreError,
     PluginError,
     Produces,
     Sparsity,
@@ -24,7 +26,7 @@ from hwcore.contract import (
 )
 from hwcore.host.cancel import CancelToken
 from hwcore.host.drafts import check_draft, promised_traits
-from hwcore.host.faults import LoadFailed, complete
+from hwcore.host.faults import LoadFailed, blamed_on, complete
 from hwcore.host.text import first_line
 from hwcore.host.worker.obituary import obituary
 from hwcore.host.worker.output import OutputLines
@@ -154,7 +156,7 @@ def test_a_message_that_claims_to_be_huge_is_refused() -> None:
     left, right = socket.socketpair()
     with left, right:
         left.sendall(b"\xff\xff\xff\x7f")
-        with pytest.raises(ValueError, match="a message of 2147483647 bytes"):
+        with pytest.raises(ValueError, match="2047 MiB in one message; at most 64 go"):
             Connection(right).receive()
 
 
@@ -215,6 +217,45 @@ def test_how_a_worker_ended(status: int | None, tail: str, message: str, hint: s
 def test_long_texts_are_cut_to_a_line() -> None:
     assert first_line("\n\n  a\nb") == "a"
     assert first_line("x" * 1_000) == "x" * 299 + "…"
+
+
+class TestBlame:
+    """What a plugin threw, as a sentence."""
+
+    def test_a_value_that_is_not_valid_is_told_by_its_field(self) -> None:
+        with pytest.raises(PluginError) as caught, blamed_on("acme", "1.0", "quantize"):
+            Component.model_validate({"signature": {"inputs": ()}})
+        assert caught.value.message == (
+            "plugin acme 1.0, hook quantize: its Component is not valid: "
+            "signature.outputs: Field required"
+        )
+        assert "ValidationError" in (caught.value.details or "")
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("x" * 5_000_000),
+            SystemExit("x" * 5_000_000),
+            PluginError("x" * 5_000_000),
+            UserError("x" * 5_000_000, hint="Mend it."),
+        ],
+        ids=lambda error: type(error).__name__,
+    )
+    def test_a_long_text_is_cut_short(self, error: Exception) -> None:
+        with pytest.raises(HwcoreError) as caught, blamed_on("acme", "1.0", "quantize"):
+            raise error
+        assert 250 < caught.value.message.count("x") <= 500
+        assert len(str(caught.value)) < 600
+        assert caught.value.hint == getattr(error, "hint", None)
+        if isinstance(caught.value, PluginError):
+            assert "x" * 5_000_000 in (caught.value.details or "")
+
+    def test_completing_twice_cuts_once(self) -> None:
+        error = PluginError("x" * 1000)
+        for _ in range(2):
+            complete(error, "acme", "1.0", "run")
+        assert error.reason == "x" * 499 + "…"
+        assert (error.details or "").count("x") == 1000
 
 
 def test_importing_the_host_is_cheap() -> None:

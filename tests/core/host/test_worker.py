@@ -100,6 +100,19 @@ def test_memory_past_the_limit_is_an_error(start: Start, source: Artifact) -> No
     assert "It ran into the memory limit of 1024 MiB" in (error.hint or "")
 
 
+def test_a_fork_that_comes_back_from_a_hook_answers_nothing(start: Start, source: Artifact) -> None:
+    bench = start("unruly")
+    assert bench.work(source, "fork").format == "unruly"
+    assert bench.work(source, "fork").format == "unruly"
+
+
+def test_an_answer_that_is_too_long_is_the_plugins_error(start: Start, source: Artifact) -> None:
+    bench = start("unruly")
+    error = died(bench, source, "long_draft")
+    assert "what it returned is too long: 70 MiB in one message; at most 64 go" in str(error)
+    assert bench.work(source, "talk").format == "unruly"
+
+
 def test_megabytes_of_output_neither_block_nor_flood(
     start: Start, source: Artifact, events: Events
 ) -> None:
@@ -177,7 +190,7 @@ def test_a_call_past_its_limit_is_killed(start: Start, source: Artifact) -> None
 
 def test_outputs_of_objects_are_refused(start: Start, source: Artifact) -> None:
     model = start("unruly").run(source, "objects")
-    with pytest.raises(PluginError, match="what is no array of numbers: array 'y' has dtype obj"):
+    with pytest.raises(PluginError, match="returned 'y' as object of 1 dimensions, declared"):
         model(X)
 
 

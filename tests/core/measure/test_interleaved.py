@@ -160,6 +160,12 @@ class TestRatios:
         assert found["other"].speedups[0].low == pytest.approx(low, rel=1e-6)
         assert found["other"].speedups[0].high == pytest.approx(high, rel=1e-6)
 
+    def test_a_shaken_one_shows_its_range_and_no_false_precision(self) -> None:
+        assert str(Ratio(value=6.444, low=5.8, high=7.6)) == "6.44×"
+        shaken = Ratio(value=245.41, low=17.9, high=579.1)
+        assert not shaken.steady
+        assert str(shaken) == "245× (18 to 579)"
+
 
 class TestTimings:
     def test_percentiles_and_throughput(self) -> None:

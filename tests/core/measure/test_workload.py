@@ -9,8 +9,8 @@ import numpy as np
 import parts
 import pytest
 
-from hwcore.contract import Arrays, Dataset, Dim, Role
-from hwcore.measure import Workload, workloads
+from hwcore.contract import Arrays, Dataset, Dim, Role, UserError
+from hwcore.measure import Workload, check_length, workloads
 from hwcore.measure.workload import DRAWN, drawn_role
 
 SIGNATURE = parts.text_signature(most=512)
@@ -100,13 +100,25 @@ class TestMadeUp:
         assert workload.name == "batch 1, 64 tokens"
         assert workload.length == 64
 
-    @pytest.mark.parametrize(("length", "fitted"), [(30, 32), (100, 96), (2, 16)])
-    def test_a_length_that_the_model_takes(self, length: int, fitted: int) -> None:
+    @pytest.mark.parametrize(
+        ("length", "others"),
+        [(30, "at most 96, in steps of 16"), (100, "at most 96"), (2, "at least 16")],
+    )
+    def test_a_length_that_the_model_does_not_take(
+        self, data: Dataset, length: int, others: str
+    ) -> None:
         sequence = Dim(name="sequence", min=16, max=100, multiple_of=16)
         signature = SIGNATURE.model_copy(update={"dims": (Dim(name="batch"), sequence)})
-        (workload,) = workloads(signature, None, batch_sizes=(1,), length=length)
-        assert lengths(workload) == [fitted]
-        assert workload.name == f"batch 1, {fitted} tokens"
+        near = {30: 32, 100: 96, 2: 16}[length]
+        for rows in (None, data):
+            with pytest.raises(UserError, match=rf"the length {length} .*{others}") as caught:
+                workloads(signature, rows, batch_sizes=(1,), length=length)
+            assert caught.value.hint == f"Ask for --length {near}, say."
+        assert lengths(workloads(signature, None, batch_sizes=(1,), length=near)[0]) == [near]
+        assert lengths(workloads(signature, None, batch_sizes=(1,))[0]) == [96]
+
+    def test_a_model_without_bounds_takes_every_length(self) -> None:
+        check_length(parts.text_signature(most=None), 5000)
 
     def test_inputs_of_one_size_have_no_length(self, data: Dataset) -> None:
         (workload,) = workloads(parts.vector_signature(), None, batch_sizes=(3,), length=16)

@@ -21,6 +21,7 @@ from hwcore.contract import (
     TensorSpec,
     ToleranceExceeded,
     Traits,
+    UserError,
 )
 from hwcore.pipeline.checks import (
     BATCHES,
@@ -165,6 +166,14 @@ class TestLossless:
     def test_not_a_number(self, make: Make) -> None:
         with pytest.raises(ToleranceExceeded, match="differs from the toy model's by nan"):
             check_lossless(Engine(lambda y: y * np.nan), Engine(), make(), make())
+
+    @pytest.mark.parametrize("number", [np.nan, np.inf])
+    def test_a_source_that_gives_no_numbers_is_the_users(self, make: Make, number: float) -> None:
+        broken = Engine(lambda y: y * np.float32(number))
+        message = "the transformers model itself gives values that are not finite in its output"
+        with pytest.raises(UserError, match=f"{message} 'logits', at ") as caught:
+            check_lossless(broken, broken, make(), make(format="transformers"))
+        assert "NaN or infinity in its weights" in (caught.value.hint or "")
 
     def test_another_shape(self, make: Make) -> None:
         wide = Engine(lambda y: np.concatenate([y, y], axis=1))

@@ -248,6 +248,7 @@ class TestFailure:
                 bench.run(step)
             assert str(caught.value).startswith(message)
             assert caught.value.__cause__ is not caught.value
+            assert "To do without steps: " in (getattr(caught.value, "hint", None) or "")
             assert bench.kept == []
         assert bench.steps.made == [step.capability] * 2
 

@@ -155,6 +155,24 @@ def test_a_file_that_is_not_there(tmp_path: Path, cache: Cache, source: Artifact
     assert caught.value.hint == "--data takes a file or a folder."
 
 
+def test_a_folder_is_not_walked_for_a_model_of_texts(
+    tmp_path: Path, cache: Cache, source: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "rglob", lambda *_: pytest.fail("it was walked"))
+    with pytest.raises(UserError, match=f"{tmp_path} is not a CSV, TSV or JSONL file") as caught:
+        open_data(DataRequest(tmp_path), source, cache)
+    assert "Give a CSV, TSV or JSONL file with a column of texts" in (caught.value.hint or "")
+
+
+def test_a_pipe_and_a_device_are_refused(tmp_path: Path, cache: Cache, source: Artifact) -> None:
+    pipe = tmp_path / "rows.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=r"rows.csv is a pipe, expected a file"):
+        open_data(DataRequest(pipe), source, cache)
+    with pytest.raises(UserError, match="/dev/zero is a device, expected a file"):
+        open_data(DataRequest(Path("/dev/zero")), source, cache)
+
+
 class TestTokenizeTime:
     def test_of_the_users_own_texts(
         self, cache: Cache, source: Artifact, request_: DataRequest

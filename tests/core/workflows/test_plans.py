@@ -88,6 +88,13 @@ def test_a_misspelt_plugin_or_capability_has_a_nearest_name(
     )
 
 
+@pytest.mark.parametrize(("named", "word"), [(True, "plugins list"), (False, "doctor")])
+def test_where_no_recipe_fits(host: PluginHost, source: Artifact, named: bool, word: str) -> None:
+    with pytest.raises(UserError, match="no recipe fits this model here") as caught:
+        planned(host, source, (ABSENT,), named=named)
+    assert f"`hwcore {word}` shows what is installed" in (caught.value.hint or "")
+
+
 def test_where_nothing_runs_the_model(host: PluginHost, tmp_path: Path) -> None:
     strange = parts.artifact(tmp_path / "strange", format="strange")
     with pytest.raises(HardwareUnavailable, match="nothing to compare with"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from hwcore.artifacts.digest import file_entries, manifest_digest, sha256_file
+from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import (
     Artifact,
     ArtifactCorrupt,
@@ -97,6 +99,7 @@ def read_artifact(path: Path, *, verify: bool = False) -> Artifact:
     is no artifact, `ArtifactCorrupt` if it is not what its manifest says.
     """
     file = path / MANIFEST
+    refuse_endless(file)
     try:
         if file.stat().st_size > MAX_MANIFEST_BYTES:
             raise ArtifactCorrupt(
@@ -146,11 +149,11 @@ def _check_files(artifact: Artifact, verify: bool) -> None:
         if not file.resolve().is_relative_to(root):
             raise ArtifactCorrupt(f"{artifact.path}: {name} leads out of the folder", hint=AGAIN)
         try:
-            stat = file.stat()
+            found = file.stat()
         except OSError:
             raise ArtifactCorrupt(f"{artifact.path}: {name} is missing", hint=AGAIN) from None
-        changed = stat.st_size != entry.size
-        if not changed and (verify or stat.st_mtime_ns != entry.mtime_ns):
+        changed = found.st_size != entry.size or not stat.S_ISREG(found.st_mode)
+        if not changed and (verify or found.st_mtime_ns != entry.mtime_ns):
             changed = sha256_file(file) != entry.sha256
         if changed:
             raise ArtifactCorrupt(

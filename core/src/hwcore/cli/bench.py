@@ -20,7 +20,10 @@ def bench(
     batch: Annotated[
         list[int] | None, typer.Option(min=1, help="Batch size; repeatable. [1]")
     ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Tokens per row.")] = 128,
+    length: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens per row. [128, or as many as the model takes]"),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Interleaved rounds.")] = 15,
     threads: o.Threads = None,
     verify: Annotated[

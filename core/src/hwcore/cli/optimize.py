@@ -93,4 +93,6 @@ def optimize(
     if json:
         typer.echo(outcome.study.model_dump_json(indent=1))
     else:
-        show_study(outcome)
+        # A study in the cache is nothing to look for: the result has copies.
+        folder = outcome.folder if study is not None else outcome.out or outcome.folder
+        show_study(outcome, folder=folder)

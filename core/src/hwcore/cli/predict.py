@@ -32,18 +32,18 @@ def run(
     json: o.Json = False,
 ) -> None:
     """Run a model on texts, or on arrays from a file."""
-    import numpy as np
-
     from hwcore.contract import UserError
     from hwcore.workflows.load import load
 
     if (text is None) == (inputs is None):
         raise UserError("give either --text or --inputs", hint=EXAMPLE)
+    if out is not None:
+        _check_place(out)
     with load(path, threads=threads, verify=verify) as model:
         arrays = _texts(model, path, text) if text else _arrays(inputs)
         outputs = model(arrays)
     if out is not None:
-        np.savez(out, allow_pickle=False, **outputs)
+        _write(out, outputs)
     rows = _summary(path, outputs)
     if json:
         from json import dumps
@@ -68,18 +68,53 @@ def _texts(model: Model, path: Path, texts: list[str]) -> dict[str, Array]:
 
 
 def _arrays(path: Path | None) -> dict[str, Array]:
+    import zipfile
+    import zlib
+
+    import numpy as np
+
+    from hwcore.artifacts.files import refuse_endless
+    from hwcore.contract import UserError
+
+    assert path is not None  # noqa: S101 - checked by the caller
+    refuse_endless(path)
+    refused = UserError(
+        f"{path} is not an .npz file of arrays", hint="numpy.savez(path, name=array) writes one."
+    )
+    try:
+        # Opened here: numpy leaves a damaged file open when it opens it by itself.
+        with path.open("rb") as stream:
+            stored = np.load(stream, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                raise refused  # a .npy file: an array without a name
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise refused from error  # RuntimeError: encrypted, or compressed in another way
+
+
+def _check_place(out: Path) -> None:
+    """Refuse early what could not be written after the work."""
+    from hwcore.contract import UserError
+
+    if out.is_dir():
+        raise UserError(f"{out} is a folder", hint="Name a file with --out.")
+    if not out.absolute().parent.is_dir():
+        raise UserError(
+            f"{out} cannot be written: {out.parent} is no folder",
+            hint="Make the folder first, or name another file with --out.",
+        )
+
+
+def _write(out: Path, outputs: dict[str, Array]) -> None:
     import numpy as np
 
     from hwcore.contract import UserError
 
-    assert path is not None  # noqa: S101 - checked by the caller
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, AttributeError) as error:
+        np.savez(out, allow_pickle=False, **outputs)
+    except OSError as error:
         raise UserError(
-            f"{path} is not an .npz file of arrays",
-            hint="numpy.savez(path, name=array) writes one.",
+            f"{out} cannot be written: {error.strerror}", hint="Name another file with --out."
         ) from error
 
 
@@ -101,10 +136,11 @@ def _summary(path: Path, outputs: dict[str, Array]) -> list[dict[str, Any]]:
 
 
 def _class_names(path: Path) -> dict[int, str]:
-    from json import JSONDecodeError, loads
+    from json import loads
 
+    file = path / "config.json"
     try:
-        config = loads((path / "config.json").read_text("utf-8"))
-    except (OSError, JSONDecodeError):
+        config = loads(file.read_bytes()) if file.is_file() else {}
+    except (OSError, ValueError):
         return {}
     return {int(id): str(name) for id, name in config.get("id2label", {}).items()}

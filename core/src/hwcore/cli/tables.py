@@ -38,8 +38,11 @@ def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
     return table
 
 
-def show_study(outcome: Outcome) -> None:
-    """The table of plans, fastest first, the verdict, and where everything is."""
+def show_study(outcome: Outcome, *, folder: Path) -> None:
+    """The table of plans, fastest first, the verdict, and where everything is.
+
+    ``folder`` is where the user finds picture and study.
+    """
     study = outcome.study
     console = _console()
     measured = [t for t in study.trials if t.speedups and t.quality]
@@ -62,6 +65,13 @@ def show_study(outcome: Outcome) -> None:
             f"{first.timings[0].workload}; {study.environment['threads']} threads on "
             f"{study.device.name}; measured {study.measured_at}[/]"
         )
+    shaken = [trial.speedups[0] for trial in measured if not trial.speedups[0].steady]
+    if shaken:
+        worst = max(ratio.high / ratio.low for ratio in shaken)
+        console.print(
+            f"[yellow]not steady[/]: speed-ups changed up to {worst:.2g}-fold between rounds, so "
+            "something else used this machine: measure again with --again when it is idle"
+        )
     if study.tokenize_ms is not None:
         console.print(f"[dim]tokenizing a text takes {study.tokenize_ms:.2f} ms more[/]")
     for trial in failed:
@@ -71,7 +81,7 @@ def show_study(outcome: Outcome) -> None:
     console.print(f"\n[bold]{study.verdict}[/]")
     if outcome.out is not None:
         console.print(f'model    {outcome.out}   (in Python: hwcore.load("{outcome.out}"))')
-    console.print(f"picture  {outcome.picture}\nstudy    {outcome.folder / 'study.json'}")
+    console.print(f"picture  {folder / outcome.picture.name}\nstudy    {folder / 'study.json'}")
 
 
 def _row(trial: Trial, outcome: Outcome) -> list[str]:
@@ -88,7 +98,7 @@ def _row(trial: Trial, outcome: Outcome) -> list[str]:
         "" if trial.baseline else f"{quality.drop_bound:.4f}",
         f"{latency.median_ms:.2f}",
         f"{latency.p99_ms:.2f}",
-        f"{speed.value:.2f}×",
+        str(speed),
         *(f"{timing.throughput:.0f}" for timing in trial.timings),
         f"{trial.size_bytes / 1e6:.0f}",
         f"{trial.peak_rss_bytes / 1e6:.0f}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import Array, Artifact, Dataset, DatasetInfo, Metric, Role, UserError
 from hwcore.data.images import Images
 from hwcore.data.layout import VISIBLE, role_folder
@@ -53,6 +54,7 @@ def build_dataset(
     progress = progress or _silent
     if metric not in METRICS:
         raise UserError(f"there is no metric {metric!r}", hint=f"There are {', '.join(METRICS)}.")
+    check_kind(data, source)
     progress(0.0, f"reading {data.name}")
     material = _open(data, source, text_column, label_column, max_length)
     progress(0.1, f"choosing among {counted(len(material), 'row')}")
@@ -93,16 +95,15 @@ def build_dataset(
     return Dataset(path=out.absolute(), info=sealed)
 
 
-def _open(
-    data: Path,
-    source: Artifact,
-    text_column: str | None,
-    label_column: str | None,
-    max_length: int | None,
-) -> Material:
+def check_kind(data: Path, source: Artifact) -> None:
+    """Refuse what is not there, or not of the kind that the model needs, without reading it.
+
+    Raises `UserError`.
+    """
     if not data.exists():
         raise UserError(f"{data} is not there", hint="Name a file or a folder with data.")
-    takes_images = source.component().signature.inputs[0].name == "pixel_values"
+    refuse_endless(data)
+    takes_images = _takes_images(source)
     if takes_images != data.is_dir():
         kind, contents = (
             ("a folder of images", "one subfolder per class, or images without labels")
@@ -115,7 +116,20 @@ def _open(
             hint=f"Give {kind} with {contents}"
             + ("." if classes(source) else ", or leave --data out: inputs are then made up."),
         )
-    if takes_images:
+
+
+def _takes_images(source: Artifact) -> bool:
+    return source.component().signature.inputs[0].name == "pixel_values"
+
+
+def _open(
+    data: Path,
+    source: Artifact,
+    text_column: str | None,
+    label_column: str | None,
+    max_length: int | None,
+) -> Material:
+    if _takes_images(source):
         return Images(data, source)
     return Texts(
         data,

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from hwcore.artifacts.files import refuse_endless
 from hwcore.artifacts.store import first_problem, fsync_folder
 from hwcore.contract import Array, ArtifactCorrupt, Dataset, DatasetInfo, Role, UserError
 from hwcore.data.layout import DAMAGED, INFO, TEST, VISIBLE
@@ -31,6 +32,7 @@ def read_dataset(path: Path, *, verify: bool = False) -> Dataset:
     if ``path`` is no dataset, `ArtifactCorrupt` if it is damaged.
     """
     file = path / INFO
+    refuse_endless(file)
     try:
         if file.stat().st_size > MAX_INFO_BYTES:
             raise ArtifactCorrupt(f"{file} is larger than {MAX_INFO_BYTES >> 20} MiB", hint=DAMAGED)

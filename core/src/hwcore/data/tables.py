@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import UserError
 from hwcore.data.encodings import check_encoding, not_utf8
 from hwcore.data.words import counted
@@ -68,6 +69,7 @@ def read_table(path: Path) -> Table:
             f"{path} is of no kind that can be read",
             hint=f"Give a {', '.join(SUFFIXES)} file, or a folder of images.",
         )
+    refuse_endless(path)
     try:
         check_encoding(path)
         if suffix in _JSON_LINES:

@@ -33,8 +33,9 @@ class Texts:
     ) -> None:
         table = read_table(path)
         self.path = path
-        self._texts = _texts(table, find_text(table, text_column))
-        self.labels = _labels(table, source, label_column)
+        texts = find_text(table, text_column)
+        self._texts = _texts(table, texts)
+        self.labels = _labels(table, source, label_column, texts)
         self._tokenizer = load_tokenizer(
             source.root,
             source.component().signature,
@@ -98,7 +99,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _labels(table: Table, source: Artifact, named: str | None) -> list[int] | None:
+def _labels(table: Table, source: Artifact, named: str | None, texts: str) -> list[int] | None:
     names = classes(source)
     if not names:
         if named is not None:
@@ -108,4 +109,9 @@ def _labels(table: Table, source: Artifact, named: str | None) -> list[int] | No
             )
         return None
     column = find_label(table, named)
+    if column == texts:
+        raise UserError(
+            f"{table.path}: column {column!r} is taken for the texts and for the labels",
+            hint="Name both with --text-column and --label-column.",
+        )
     return None if column is None else LabelMap(names).ids(table.path, table.column(column))

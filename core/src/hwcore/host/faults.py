@@ -6,8 +6,10 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pydantic import ValidationError
+
 from hwcore.contract import HwcoreError, PluginError
-from hwcore.host.text import first_line
+from hwcore.host.text import first_line, shortened
 
 
 class LoadFailed(PluginError):
@@ -41,7 +43,8 @@ def blamed_on(plugin: str, version: str, hook: str | None) -> Iterator[None]:
     except PluginError as error:
         complete(error, plugin, version, hook, details=traceback.format_exc())
         raise
-    except HwcoreError:
+    except HwcoreError as error:
+        HwcoreError.__init__(error, shortened(error.message), hint=error.hint)
         raise
     except (Exception, SystemExit) as error:
         raise blame(error, plugin, version, hook) from error
@@ -56,7 +59,12 @@ def blame(
         message = "ran out of memory" + (f": {first_line(str(error))}" if str(error) else "")
         hint = "Give it more memory, or a smaller model or batch."
     elif isinstance(error, SystemExit):
-        message = f"it tried to end the process (SystemExit: {error.code})"
+        message = f"it tried to end the process (SystemExit: {first_line(str(error.code))})"
+    elif isinstance(error, ValidationError):
+        from hwcore.artifacts.store import first_problem
+
+        # Pydantic's own text begins with a line that counts the problems and names none.
+        message = f"its {error.title} is not valid: {first_line(first_problem(error))}"
     else:
         message = f"{type(error).__name__}: {first_line(str(error)) or 'no message'}"
     details = "".join(traceback.format_exception(error))
@@ -74,16 +82,23 @@ def complete(
     hint: str | None = None,
     details: str | None = None,
 ) -> None:
-    """Fill in, in place, what an error does not say yet; add a sentence to its hint."""
+    """Fill in, in place, what an error does not say yet; add a sentence to its hint.
+
+    What is too long for a sentence goes to its details.
+    """
+    reason = shortened(error.reason)
+    details = error.details or details
+    if reason != error.reason:
+        details = f"{error.reason}\n{details or ''}"
     hints = [error.hint] if error.hint else []
     if hint and hint not in (error.hint or ""):
         hints.append(hint)
     PluginError.__init__(
         error,
-        error.reason,
+        reason,
         plugin=error.plugin or plugin,
         version=error.version or version,
         hook=error.hook or hook,
         hint=" ".join(hints) or None,
-        details=error.details or details,
+        details=details,
     )

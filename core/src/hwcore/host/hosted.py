@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 
 from hwcore.contract import Array, Arrays, HwcoreError, PluginError, Runner, Signature
+from hwcore.data.dtypes import numpy_dtype
 from hwcore.host.faults import blame, blamed_on, complete
 from hwcore.host.rss import peak_rss
 
@@ -32,6 +34,9 @@ class HostedModel:
         self._plugin = plugin
         self._version = version
         self._names = tuple(spec.name for spec in signature.outputs)
+        self._declared = {
+            spec.name: (numpy_dtype(spec.dtype), len(spec.shape)) for spec in signature.outputs
+        }
         self._closed = False
 
     def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
@@ -47,8 +52,12 @@ class HostedModel:
         if type(result) is not dict or len(result) != len(wanted):
             self._refuse(result, wanted)
         for name in wanted:
-            if not isinstance(result.get(name), np.ndarray):
+            array = result.get(name)
+            if not isinstance(array, np.ndarray):
                 self._refuse(result, wanted)
+            declared = self._declared.get(name)  # None: a name that only the runner knows
+            if declared is not None and declared != (array.dtype, array.ndim):
+                self._refuse_array(name, array)
         return result
 
     def time_calls(self, inputs: Sequence[Arrays], calls: int) -> list[int]:
@@ -82,7 +91,14 @@ class HostedModel:
         """An error of the plugin's runner."""
         return PluginError(message, plugin=self._plugin, version=self._version, hook="run")
 
-    def _refuse(self, result: object, wanted: Sequence[str]) -> None:
+    def _refuse_array(self, name: str, array: Array) -> NoReturn:
+        dtype, rank = self._declared[name]
+        raise self.fault(
+            f"its runner returned {name!r} as {array.dtype} of {array.ndim} dimensions, declared "
+            f"as {dtype} of {rank}"
+        )
+
+    def _refuse(self, result: object, wanted: Sequence[str]) -> NoReturn:
         if isinstance(result, dict):
             got = ", ".join(f"{name} ({type(value).__name__})" for name, value in result.items())
         else:

@@ -54,12 +54,8 @@ class LoadedModel:
             known = False
         if not known:
             inputs = self._fit(inputs)
-        if outputs is not None and not self._outputs.issuperset(outputs):
-            unknown = next(name for name in outputs if name not in self._outputs)
-            raise UserError(
-                f"there is no output {unknown!r}",
-                hint=f"This model gives {', '.join(s.name for s in self.signature.outputs)}.",
-            )
+        if outputs is not None:
+            outputs = self._wanted(outputs)
         try:
             return self._call(inputs, outputs)
         except PluginError as error:
@@ -118,6 +114,24 @@ class LoadedModel:
             self._fitting.clear()
         self._fitting.add(tuple([(n, type(a), a.dtype, a.shape) for n, a in inputs.items()]))
         return inputs
+
+    def _wanted(self, outputs: Sequence[str]) -> tuple[str, ...]:
+        """Names of outputs, each once. Raises `UserError`."""
+        given = ", ".join(spec.name for spec in self.signature.outputs)
+        if isinstance(outputs, str):
+            raise UserError(
+                f"outputs is the string {outputs!r}, expected a list of names",
+                hint=f"Put it into a list: [{outputs!r}].",
+            )
+        wanted = tuple(outputs)
+        for place, name in enumerate(wanted):
+            if not isinstance(name, str) or name not in self._outputs:
+                raise UserError(f"there is no output {name!r}", hint=f"This model gives {given}.")
+            if name in wanted[:place]:
+                raise UserError(
+                    f"the output {name!r} is asked for twice", hint="Name each output once."
+                )
+        return wanted
 
     def _tell(self, error: PluginError) -> None:
         if self.on_fault is not None:

@@ -29,6 +29,15 @@ def listing(words: Iterable[str], *, nothing: str = "none") -> str:
     return ", ".join(sorted(words)) or nothing
 
 
+MAX_TEXT = 500
+"""Characters of a plugin's own words that a message repeats."""
+
+
+def shortened(text: str) -> str:
+    """At most `MAX_TEXT` characters of a text, its beginning."""
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
 def first_line(text: str, width: int = 300) -> str:
     """The first line that says something, cut to ``width`` characters."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")

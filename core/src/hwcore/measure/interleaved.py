@@ -22,6 +22,8 @@ ROUND_S = 0.2
 MIN_CALLS, MAX_CALLS = 3, 256
 PROBES = 5
 """Calls, after the warm-up, that tell how many fit into a round."""
+UNSTEADY = 2.0
+"""How far apart fast and slow rounds are where a ratio says little: idle machines stay at 1.4."""
 SETTLE_S = 0.02
 """Pause between models: idle thread pools of the last one stop spinning meanwhile."""
 
@@ -53,6 +55,16 @@ class Ratio(Value):
     value: float
     low: float
     high: float
+
+    @property
+    def steady(self) -> bool:
+        """False when rounds differ so much that something else had the machine."""
+        return self.high < UNSTEADY * self.low
+
+    def __str__(self) -> str:
+        if self.steady:
+            return f"{self.value:.2f}×"
+        return f"{_short(self.value)}× ({_short(self.low)} to {_short(self.high)})"
 
 
 class Measured(NamedTuple):
@@ -141,3 +153,8 @@ def _ratio(baseline: list[list[int]], times: list[list[int]]) -> Ratio:
     ratios = [float(np.median(b) / np.median(t)) for b, t in zip(baseline, times, strict=True)]
     low, value, high = np.percentile(ratios, [5, 50, 95])
     return Ratio(value=float(value), low=float(low), high=float(high))
+
+
+def _short(value: float) -> str:
+    """Two digits, or the whole part where that is longer."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"

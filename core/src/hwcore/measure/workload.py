@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hwcore.contract import Array, Arrays, Dataset, Role, Signature
+from hwcore.contract import Array, Arrays, Dataset, Dim, Role, Signature, UserError
 from hwcore.data import batches, example_inputs
 from hwcore.data.shapes import near
 
@@ -37,10 +37,11 @@ def workloads(
 
     Lengths are the data's own, in its order, or ``length`` for all; without data, made-up
     inputs of `DEFAULT_LENGTH`, or what the model takes that is nearest to it. Models without a
-    symbolic dimension but the batch have no length.
+    symbolic dimension but the batch have no length. Raises `UserError` as `check_length` does.
     """
+    check_length(signature, length)
     role = drawn_role(data)
-    stretches = any(dim.name != "batch" for dim in signature.dims)
+    stretches = bool(_lengths(signature))
     made: list[Workload] = []
     for batch in batch_sizes:
         if data is not None and role is not None and not (length and stretches):
@@ -59,6 +60,26 @@ def workloads(
             full = _unpadded(example_inputs(signature, sizes, seed=seed))
             made.append(Workload(_name(batch, size), batch, size, (full,)))
     return made
+
+
+def check_length(signature: Signature, length: int | None) -> None:
+    """Raise `UserError` for a length that the model does not take, saying which it does."""
+    for dim in _lengths(signature):
+        step = dim.multiple_of
+        if length is None or near(dim, length) == length:
+            continue
+        least = near(dim, 1)
+        most = "" if dim.max is None else f" and at most {dim.max // step * step}"
+        steps = "" if step == 1 else f", in steps of {step}"
+        raise UserError(
+            f"the length {length} is asked for, and the model takes at least {least}{most}{steps}",
+            hint=f"Ask for --length {near(dim, length)}, say.",
+        )
+
+
+def _lengths(signature: Signature) -> list[Dim]:
+    """The dimensions that a length is given to."""
+    return [dim for dim in signature.dims if dim.name != "batch"]
 
 
 def drawn_role(data: Dataset | None) -> Role | None:

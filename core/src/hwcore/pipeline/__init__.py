@@ -2,7 +2,16 @@
 
 from hwcore.pipeline.checks import Check
 from hwcore.pipeline.execute import Executed, Pipeline, StepRecord
-from hwcore.pipeline.planning import LeftOut, bind, bind_steps, runner_for
+from hwcore.pipeline.planning import (
+    LeftOut,
+    Stage,
+    after,
+    bind,
+    bind_steps,
+    mismatch,
+    runner_for,
+    stage_of,
+)
 from hwcore.pipeline.recipes import BadRecipe, bundled_recipes, read_recipe, write_recipe
 
 __all__ = [
@@ -11,11 +20,15 @@ __all__ = [
     "Executed",
     "LeftOut",
     "Pipeline",
+    "Stage",
     "StepRecord",
+    "after",
     "bind",
     "bind_steps",
     "bundled_recipes",
+    "mismatch",
     "read_recipe",
     "runner_for",
+    "stage_of",
     "write_recipe",
 ]

@@ -15,6 +15,7 @@ from hwcore.contract import (
     Runner,
     Signature,
     ToleranceExceeded,
+    UserError,
     Value,
 )
 from hwcore.data import example_inputs
@@ -70,13 +71,18 @@ def check_signature(artifact: Artifact, parent: Artifact) -> None:
 
 
 def check_lossless(child: Runner, parent: Runner, artifact: Artifact, source: Artifact) -> Check:
-    """Compare outputs on unlike shapes. Raises `ToleranceExceeded` with the first that differ."""
+    """Compare outputs on unlike shapes.
+
+    Raises `ToleranceExceeded` with the first that differ, `UserError` where the parent's own
+    are not finite.
+    """
     tolerance = tolerance_for(source.traits)
     worst = Difference(0.0, 0.0)
     for inputs, sizes in _cases(artifact, source):
         expected, actual = parent(inputs), child(inputs)
         for name, reference in expected.items():
             _check_shape(name, reference.shape, actual[name], sizes)
+            _check_finite(name, reference, source, sizes)
             found = difference(reference, actual[name])
             if not found.within(tolerance):
                 raise ToleranceExceeded(
@@ -91,6 +97,15 @@ def check_lossless(child: Runner, parent: Runner, artifact: Artifact, source: Ar
         detail=f"equals its parent over {CASES} shapes",
         max_error=worst.max_error,
     )
+
+
+def _check_finite(name: str, reference: Array, source: Artifact, sizes: dict[str, int]) -> None:
+    if not np.isfinite(np.asarray(reference, np.float64)).all():
+        raise UserError(
+            f"the {source.format} model itself gives values that are not finite in its output "
+            f"{name!r}, at {sizes}: there is nothing to compare with",
+            hint="Look for NaN or infinity in its weights, and train or save it again.",
+        )
 
 
 def check_lossy(child: Runner, artifact: Artifact, source: Artifact) -> Check:

@@ -30,6 +30,8 @@ from hwcore.contract import (
 )
 from hwcore.data import visible
 from hwcore.host import PluginHost
+from hwcore.host.faults import complete
+from hwcore.host.hints import mend, off_switch
 from hwcore.pipeline.checks import Check
 from hwcore.pipeline.oracle import Oracle
 
@@ -188,7 +190,7 @@ class Pipeline:
                 out=work,
                 seed=plan.seed,
             )
-            with _blamed_on(step, lineage.version):
+            with self._blamed_on(step, row, lineage.version):
                 artifact = seal(work, draft, source, lineage)
             check = self._check(plan, step, row, artifact, source)
             _write_check(work, check)
@@ -200,8 +202,23 @@ class Pipeline:
     ) -> Check:
         """Check a result with its maker's runner, or else with the one that the plan ends in."""
         prefer = (step.plugin, *((plan.run.plugin,) if plan.run else ()))
-        with _blamed_on(step, artifact.manifest.lineage[-1].version):
+        with self._blamed_on(step, row, artifact.manifest.lineage[-1].version):
             return self._oracle.check(row, artifact, source, prefer=prefer)
+
+    @contextmanager
+    def _blamed_on(self, step: PlannedStep, row: Capability, version: str) -> Iterator[None]:
+        """Complete errors about the files a step made: whose they are, and how to mend it."""
+        try:
+            yield
+        except PluginError as error:
+            if error.plugin is None:
+                hint = mend(self._host.record(step.plugin), row, self._host.records)
+                complete(error, step.plugin, version, step.hook, hint=hint)
+            raise
+        except ToleranceExceeded as error:
+            off = off_switch(step.plugin, self._host.records)
+            hint = error.hint or f"Give the step other options, or another plugin. {off}"
+            raise ToleranceExceeded(f"{step}: {error.message}", hint=hint) from error
 
     @contextmanager
     def _noticing_a_full_disk(self) -> Iterator[None]:
@@ -232,18 +249,3 @@ def step_key(lineage: LineageStep, reference: str) -> str:
 def _write_check(folder: Path, check: Check) -> None:
     """Keep beside a result what was checked of it."""
     write_atomic(folder / CHECK, check.model_dump_json().encode())
-
-
-@contextmanager
-def _blamed_on(step: PlannedStep, version: str) -> Iterator[None]:
-    """Name plugin and step in errors about the files it made, which do not know whose they are."""
-    try:
-        yield
-    except PluginError as error:
-        if error.plugin is not None:
-            raise
-        raise PluginError(
-            error.reason, plugin=step.plugin, version=version, hook=step.hook, hint=error.hint
-        ) from error
-    except ToleranceExceeded as error:
-        raise ToleranceExceeded(f"{step}: {error.message}", hint=error.hint) from error

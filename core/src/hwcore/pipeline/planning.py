@@ -127,13 +127,19 @@ def bind_steps(
                 hook=step.hook, plugin=step.plugin, capability=fitted.id, options=step.options
             )
         )
-        if fitted.output is not None:
-            stage = Stage(
-                fitted.output.format,
-                promised_traits(fitted.output, stage.traits, target),
-                (*stage.history, step.hook, f"{step.plugin}/{fitted.id}"),
-            )
+        stage = after(stage, step.plugin, fitted, target)
     return tuple(planned)
+
+
+def after(stage: Stage, plugin: str, row: Capability, target: Target) -> Stage:
+    """What a capability of ``plugin`` makes of ``stage``, by its promise."""
+    if row.output is None:
+        return stage
+    return Stage(
+        row.output.format,
+        promised_traits(row.output, stage.traits, target),
+        (*stage.history, row.hook, f"{plugin}/{row.id}"),
+    )
 
 
 def _fit(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import Recipe, Step, UserError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class _Loader(yaml.SafeLoader):
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises `UserError` that names the file, the key and the nearest right one."""
+    refuse_endless(path)
     try:
         if path.stat().st_size > MAX_RECIPE_BYTES:
             raise UserError(f"{path} is larger than 1 MiB, which no recipe is", hint=_EXAMPLE)

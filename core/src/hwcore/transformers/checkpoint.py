@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import UserError
 from hwcore.transformers.config import READABLE, json_problem, read_json
 
@@ -95,6 +96,7 @@ def read_header(path: Path) -> Header:
     def damaged(why: str) -> NoReturn:
         raise UserError(f"{path} is damaged: {why}", hint=_AGAIN)
 
+    refuse_endless(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import UserError
 
 MAX_JSON_BYTES = 64 << 20
@@ -25,6 +26,7 @@ _KINDS: dict[type, str] = {
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a file that holds one JSON object. Raises `UserError` that names it."""
+    refuse_endless(path)
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise UserError(f"{path} is larger than {MAX_JSON_BYTES >> 20} MiB", hint=AGAIN)

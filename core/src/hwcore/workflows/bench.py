@@ -9,7 +9,7 @@ from pathlib import Path
 from hwcore.artifacts import Cache
 from hwcore.contract import HardwareUnavailable, Target, TensorSpec, UserError, Value
 from hwcore.host import LoadedModel, PluginHost, local_cpu
-from hwcore.measure import Ratio, Timing, measure, workloads
+from hwcore.measure import Ratio, Timing, check_length, measure, workloads
 from hwcore.pipeline import runner_for
 from hwcore.workflows.output import run_step_of
 from hwcore.workflows.reporter import Reporter, Silent
@@ -39,12 +39,17 @@ def bench(
     verify: bool = False,
     reporter: Reporter | None = None,
 ) -> list[BenchRow]:
-    """Time models on made-up inputs of ``length`` tokens. Raises `UserError` for bad input."""
+    """Time models on made-up inputs of ``length`` tokens, or of the usual number.
+
+    Raises `UserError` for bad input.
+    """
     reporter = reporter or Silent()
     target = Target.of(local_cpu())
     with ExitStack() as held:
         names = _distinct(models)
         artifacts = [open_source(model, cache, held, verify=verify) for model in models]
+        for artifact in artifacts:
+            check_length(artifact.component().signature, length)
         work = workloads(
             artifacts[0].component().signature, None, batch_sizes=batch_sizes, length=length
         )

@@ -54,7 +54,7 @@ def choose(trials: tuple[Trial, ...], max_drop: float) -> Choice:
     if best.baseline:
         verdict = "nothing within the tolerance is faster than the model as it is"
     else:
-        verdict = f"{best.plan.name} is {best.speedups[0].value:.2f}× as fast as the baseline"
+        verdict = f"{best.plan.name} is {best.speedups[0]} as fast as the baseline"
     return Choice(recommended=best.id, front=front, verdict=verdict)
 
 

@@ -117,18 +117,36 @@ def load(
 
 def _converted(dtypes: Mapping[str, np.dtype[Any]], inputs: Mapping[str, Any]) -> dict[str, Array]:
     """Arrays of what is like arrays, in the dtype of the input of their name."""
+    if not isinstance(inputs, Mapping):
+        raise UserError(
+            f"inputs are of type {type(inputs).__name__}, expected names with arrays",
+            hint=f"Call it with {{{', '.join(f'{name!r}: …' for name in dtypes)}}}.",
+        )
     converted: dict[str, Array] = {}
     for name, value in inputs.items():
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            raise UserError(
-                f"input {name!r} has rows of different lengths",
-                hint="Pad them: tokenizer(texts, padding=True).",
-            ) from None
+        array = _array(name, value)
         dtype = dtypes.get(name)
         # Same kind only: token ids must not be made of floats, nor pixels of text.
         if dtype is not None and array.dtype != dtype and array.dtype.kind == dtype.kind:
             array = array.astype(dtype)
         converted[name] = array
     return converted
+
+
+def _array(name: str, value: Any) -> Array:
+    if hasattr(value, "detach"):  # a torch tensor, which may require a gradient
+        value = value.detach().cpu()
+        if str(value.dtype) == "torch.bfloat16":  # which numpy has not
+            value = value.float()
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise UserError(
+            f"input {name!r} has rows of different lengths",
+            hint="Pad them: tokenizer(texts, padding=True).",
+        ) from None
+    except (TypeError, RuntimeError) as error:
+        raise UserError(
+            f"input {name!r} cannot be made a numpy array: {error}",
+            hint="Give numpy arrays, nested lists or tensors.",
+        ) from error

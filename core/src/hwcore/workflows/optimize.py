@@ -22,6 +22,7 @@ from hwcore.contract import (
     UserError,
 )
 from hwcore.host import PluginHost, local_cpu
+from hwcore.measure import check_length
 from hwcore.pipeline import Pipeline
 from hwcore.workflows.choice import choose
 from hwcore.workflows.data import DataRequest, open_data
@@ -112,6 +113,7 @@ def optimize(
                 f"{request.model} is {source.format}, not a transformers model",
                 hint="Optimize the original; `hwcore bench` compares finished results.",
             )
+        check_length(source.component().signature, request.length)
         data = None
         if request.data is not None:
             with reporter.work("read the data") as progress:
@@ -201,7 +203,7 @@ def _finish(
 def _check(request: OptimizeRequest) -> None:
     if not 0 <= request.max_drop < 1:
         raise UserError(
-            f"--max-drop is {request.max_drop:g}, expected a share from 0 to 1",
+            f"--max-drop is {request.max_drop:g}, expected a share from 0 to below 1",
             hint="0.01 allows a loss of one point: from 0.85 to 0.84, say.",
         )
     if request.rows is not None and request.rows < 2:

@@ -103,7 +103,9 @@ def make_plans(
         reasons = "; ".join(f"{entry.recipe}: {entry.reason}" for entry in left_out)
         raise UserError(
             f"no recipe fits this model here ({reasons or 'no plugin brings one'})",
-            hint='Install more plugins, such as "core-plugin-openvino[build]".',
+            hint="Mend the recipe; `hwcore plugins list` shows what is installed and what it does."
+            if recipes.named
+            else "`hwcore doctor` shows what is installed, and what would help.",
         )
     return plans, tuple(left_out)
 

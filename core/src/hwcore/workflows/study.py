@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 from pydantic import JsonValue, ValidationError
 
 from hwcore.artifacts.cache import STUDY_LOCK
+from hwcore.artifacts.files import refuse_endless
 from hwcore.artifacts.store import first_problem, write_atomic
 from hwcore.contract import Device, Plan, Target, UserError, Value
 from hwcore.evaluate import Quality
@@ -191,10 +192,14 @@ class Study:
 def read_study(folder: Path) -> StudyFile:
     """Read a study. Raises `UserError` when it is of another version, or damaged."""
     path = folder / STUDY
+    refuse_endless(path)
     try:
         return StudyFile.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Check that it is a file that you may read.",
+        ) from error
     except ValidationError as error:
         raise UserError(
             f"{path} is no study of this version: {first_problem(error)}",

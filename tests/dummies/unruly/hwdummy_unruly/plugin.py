@@ -173,6 +173,16 @@ def other_traits(options, out, ctx):
     return Draft(format="unruly", traits=Traits(quantization="int8"))
 
 
+def fork(options, out, ctx):
+    """The child comes back from the hook as if it were the worker."""
+    if os.fork() == 0:
+        ctx.log = None
+
+
+def long_draft(options, out, ctx):
+    return Draft(format="unruly", facts={"novel": "x" * (70 << 20)})
+
+
 def no_draft(options, out, ctx):
     return "done"
 
@@ -212,6 +222,8 @@ WAYS = {
         other_format,
         other_traits,
         no_draft,
+        fork,
+        long_draft,
     )
 }
 
@@ -271,6 +283,12 @@ class Runner:
 
     def lists(self, inputs):
         return {"y": [1.0]}
+
+    def other_dtype(self, inputs):
+        return {"y": inputs["x"].astype("float64")}
+
+    def other_rank(self, inputs):
+        return {"y": inputs["x"][None]}
 
     def other_name(self, inputs):
         return {"z": inputs["x"]}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import tempfile
 from collections import deque
 from typing import Final
@@ -20,12 +21,27 @@ _MAX_LENT: Final = 16
 """Segments that callers may hold arrays over at once: each takes two file descriptors."""
 
 
+_forks = 0
+"""How often this process was forked."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_parent=_count_fork)
+
+
 class Segment:
     """A block of shared memory. ``number`` is what both sides call it."""
 
     def __init__(self, number: int, fd: int, size: int) -> None:
         """Maps ``fd``, which is left open."""
         self.number = number
+        self.forks = _forks
+        """Forks when it was last lent."""
         self.size = size
         self.memory = mmap.mmap(fd, size)
 
@@ -51,6 +67,8 @@ class Arena:
     def __init__(self) -> None:
         self._next = 1
         self._free: deque[Segment] = deque()
+        self._retired: deque[Segment] = deque()
+        """Not to be used again: a fork of this process may read them."""
         self._lent: set[Segment] = set()
 
     def reuse(self, nbytes: int) -> Segment | None:
@@ -77,14 +95,18 @@ class Arena:
         """Let a caller hold arrays over it until `release`; false when too many do already."""
         if len(self._lent) >= _MAX_LENT:
             return False
+        segment.forks = _forks
         self._lent.add(segment)
         return True
 
     def release(self, segment: Segment) -> None:
-        """Give a segment back for reuse."""
+        """Give a segment back for reuse, unless a fork may hold arrays over it, too."""
+        lent = segment in self._lent
         self._lent.discard(segment)
-        self._free.append(segment)
+        shared = lent and segment.forks != _forks
+        (self._retired if shared else self._free).append(segment)
 
     def surplus(self) -> list[Segment]:
-        """Free segments beyond those worth keeping, the longest unused first; taken out."""
-        return [self._free.popleft() for _ in range(len(self._free) - _MAX_FREE)]
+        """Segments that are not worth keeping, or must not be; taken out."""
+        free = [self._free.popleft() for _ in range(len(self._free) - _MAX_FREE)]
+        return free + [self._retired.popleft() for _ in range(len(self._retired))]

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from hwcore.contract import Artifact, Dataset, HwcoreError
+from hwcore.contract import Artifact, Dataset, HwcoreError, PluginError
 from hwcore.contract.context import Level
 from hwcore.host.cancel import CancelToken
 from hwcore.host.context import HookContext
@@ -28,7 +28,13 @@ from hwcore.host.hosted import HostedModel
 from hwcore.host.rss import peak_rss
 from hwcore.host.runtime import PluginRuntime
 from hwcore.host.worker.serving import serve
-from hwcore.host.worker.wire import WIRE_VERSION, Connection, Message, encode_error
+from hwcore.host.worker.wire import (
+    WIRE_VERSION,
+    Connection,
+    Message,
+    MessageTooLong,
+    encode_error,
+)
 
 _PROGRESS_SECONDS = 0.02
 _LINE_BUFFERED = 1  # _IOLBF of stdio.h on Linux and macOS
@@ -72,13 +78,14 @@ class Server:
         self._first_lane: queue.SimpleQueue[socket.socket | None] = queue.SimpleQueue()
         self._ctx = HookContext(WireSink(connection))
         self._token = self._ctx.token
+        self._pid = os.getpid()
         self._runtime: PluginRuntime | None = None
         self._model: HostedModel | None = None
         self._lanes: list[threading.Thread] = []
 
     def run(self) -> None:
         """Answer requests in turn, the last of which is to close."""
-        self._connection.send({"kind": "hello", "pid": os.getpid(), "wire": WIRE_VERSION})
+        self._connection.send({"kind": "hello", "pid": self._pid, "wire": WIRE_VERSION})
         threading.Thread(target=self._listen, name="hwcore-control", daemon=True).start()
         answers: dict[str, Callable[[Message], Any]] = {
             "load": self._load,
@@ -95,12 +102,23 @@ class Server:
                 answer = {"kind": "value", "value": answers[kind](request)}
             except HwcoreError as error:
                 answer = {"kind": "error", "error": encode_error(error)}
+            if os.getpid() != self._pid:
+                os._exit(0)  # a hook forked, and this is the child: it has no answer to give
             _flush_output()
-            self._connection.send({"id": request["id"], **answer})
+            self._answer(request, answer)
             if kind == "run" and self._model is not None:
                 first = self._first_lane.get()
                 if first is not None:
                     serve(first, self._model)
+
+    def _answer(self, request: Message, answer: Message) -> None:
+        try:
+            self._connection.send({"id": request["id"], **answer})
+        except MessageTooLong as error:
+            refused = PluginError(f"what it returned is too long: {error}")
+            self._connection.send(
+                {"id": request["id"], "kind": "error", "error": encode_error(refused)}
+            )
 
     def _listen(self) -> None:
         """Take messages in. Without the host, or deaf to it, this process is of no use."""

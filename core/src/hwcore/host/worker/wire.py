@@ -30,6 +30,13 @@ CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 Message = dict[str, Any]
 
 
+class MessageTooLong(ValueError):
+    """A message that the other end would refuse."""
+
+    def __init__(self, nbytes: int) -> None:
+        super().__init__(f"{nbytes >> 20} MiB in one message; at most {_MAX_MESSAGE >> 20} go")
+
+
 class Connection:
     """One end of the socket. One thread receives; any thread may send."""
 
@@ -41,8 +48,13 @@ class Connection:
         self._lock = threading.Lock()
 
     def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
-        """Send a message, and duplicates of ``fds``. Raises `OSError` when the peer is gone."""
+        """Send a message, and duplicates of ``fds``.
+
+        Raises `OSError` when the peer is gone, `MessageTooLong` before anything is sent.
+        """
         body = json.dumps(message).encode()
+        if len(body) > _MAX_MESSAGE:
+            raise MessageTooLong(len(body))
         data = memoryview(_LENGTH.pack(len(body)) + body)
         with self._lock:
             sent = socket.send_fds(self.sock, [data], fds) if fds else 0
@@ -65,7 +77,7 @@ class Connection:
         while len(self._buffer) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._buffer)
             if length > _MAX_MESSAGE:
-                raise ValueError(f"a message of {length} bytes")
+                raise MessageTooLong(length)
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 break
