@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from hwcore.contract import Artifact
 # Time limits on examples fail at random on a busy machine.
 hypothesis.settings.register_profile("hwcore", deadline=None)
 hypothesis.settings.load_profile("hwcore")
+
+# A shell's background job ignores Ctrl-C, and so would every process that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
