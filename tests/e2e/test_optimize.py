@@ -18,6 +18,7 @@ import hwcore as hw
 from hwcore.artifacts import read_artifact
 from hwcore.contract import Target
 from hwcore.host import PluginHost, discover, local_cpu
+from hwcore.measure import Ratio
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -76,7 +77,7 @@ def test_the_table_has_a_line_per_plan_and_says_where_everything_is(optimized: O
     lines = optimized.done.out.splitlines()
     for trial in optimized.study["trials"]:
         [line] = [line for line in lines if f" {trial['plan']['name']} " in line]
-        assert f"{trial['speedups'][0]['value']:.2f}×" in line
+        assert str(Ratio(**trial["speedups"][0])) in line
         assert f"{trial['quality']['value']:.4f}" in line
     [starred] = [line for line in lines if "★" in line]
     assert optimized.recommended["plan"]["name"] in starred
