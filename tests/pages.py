@@ -22,6 +22,7 @@ class Block(NamedTuple):
 def pages() -> list[Path]:
     """Every page: at the root, in ``docs``, and in each distribution."""
     found = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "core" / "README.md"]
+    found.append(ROOT / "conformance" / "README.md")
     return sorted([*found, *ROOT.glob("plugins/*/README.md")])
 
 

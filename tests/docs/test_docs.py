@@ -136,7 +136,8 @@ def test_every_requirement_is_listed_with_its_licence() -> None:
     told = {canonicalize_name(row[0]) for row in pages.table(ROOT / "THIRD_PARTY.md", "library")}
     ours = {"hwcore"}
     needed = set()
-    for path in [ROOT / "core" / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]:
+    own = [ROOT / name / "pyproject.toml" for name in ("core", "conformance")]
+    for path in [*own, *ROOT.glob("plugins/*/pyproject.toml")]:
         project = tomllib.loads(path.read_text("utf-8"))["project"]
         extras = project.get("optional-dependencies", {}).values()
         for line in [*project["dependencies"], *(line for extra in extras for line in extra)]:

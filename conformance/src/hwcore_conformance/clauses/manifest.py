@@ -1,0 +1,206 @@
+"""MAN: what is known of a plugin before its code runs, and what loading it costs."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from typing import Any
+
+import importlib_metadata
+
+from hwcore.contract import PluginError, UserError
+from hwcore.host import check_options, missing_requirements
+from hwcore.pipeline import bundled_recipes
+from hwcore_conformance.clause import Broken, Clauses, Measured, Untestable
+from hwcore_conformance.subject import Subject, names_of
+
+CLAUSES = Clauses()
+IMPORT_SECONDS = 1.0
+PROBE_SECONDS = 60
+
+
+@CLAUSES(
+    "MAN-001",
+    "A plugin MUST have a manifest that can be read without importing it.",
+    mend="Ship hwcore-plugin.toml in the package of the entry point, with the entry point's name.",
+)
+def has_a_manifest(subject: Subject) -> None:
+    """What discovery makes of it, which imports nothing."""
+    if not subject.record.usable:
+        raise Broken(f"it is {subject.record.state}: {subject.record.reason}")
+
+
+@CLAUSES(
+    "MAN-002",
+    "A plugin's module MUST import none of the libraries that its manifest names.",
+    mend="Import the libraries inside the hooks.",
+)
+def imports_no_library(subject: Subject) -> Measured:
+    """Imported in a fresh process; numpy, which hwcore itself brings, does not count."""
+    report = _probe(subject)
+    owners = importlib_metadata.packages_distributions()
+    libraries = {_normal(name) for name in (_manifest(subject).libraries)} - {"numpy"}
+    found = [
+        module
+        for module in report["modules"]
+        if libraries & {_normal(owner) for owner in owners.get(module, ())}
+    ]
+    if found:
+        raise Broken(f"importing {subject.record.entry_point} imports {names_of(found)}")
+    return {"modules": len(report["modules"])}
+
+
+@CLAUSES(
+    "MAN-003",
+    "A plugin's module MUST be imported within one second.",
+    mend="Do nothing at import: no device, no file, no network, no heavy module.",
+)
+def imports_quickly(subject: Subject) -> Measured:
+    """The least of three fresh processes: a busy machine is not the plugin's fault."""
+    seconds = min(_probe(subject, attempt)["seconds"] for attempt in range(3))
+    if seconds > IMPORT_SECONDS:
+        raise Broken(f"importing {subject.record.entry_point} takes {seconds:.1f} s")
+    return {"seconds": seconds}
+
+
+@CLAUSES(
+    "MAN-004",
+    "A plugin MUST implement exactly the hooks that its manifest declares.",
+    mend="Declare a row for each hook that is there, and remove rows of hooks that are not.",
+)
+def hooks_are_declared(subject: Subject) -> None:
+    """Rows against functions marked with hookimpl, both ways."""
+    declared, there = set(subject.record.hooks), set(_probe(subject)["hooks"])
+    if declared - there:
+        raise Broken(f"it declares {names_of(sorted(declared - there))} and does not implement it")
+    if there - declared:
+        raise Broken(f"it implements {names_of(sorted(there - declared))} and does not declare it")
+
+
+@CLAUSES(
+    "MAN-005",
+    "A capability's option schema MUST refuse options that it does not name.",
+    mend='Say "additionalProperties": false in the schema.',
+)
+def options_are_closed(subject: Subject) -> None:
+    """An option of a name that nobody would choose, for every row."""
+    for row in subject.rows:
+        try:
+            check_options(subject.record, row.id, {"hwcore-no-such-option": 1})
+        except UserError:
+            continue
+        raise Broken(f"{row.id} takes the option 'hwcore-no-such-option'")
+
+
+@CLAUSES(
+    "MAN-006",
+    "A plugin's recipes MUST be readable, and name capabilities that there are.",
+    mend="Compare the recipe's steps with the manifest's rows.",
+)
+def recipes_are_readable(subject: Subject) -> Measured:
+    """Every recipe of the wheel, its own steps against its own rows."""
+    recipes, bad = bundled_recipes((subject.record,))
+    if bad:
+        raise Broken(f"recipe {bad[0].name}: {bad[0].reason}")
+    ids = {(row.hook, row.id) for row in subject.rows}
+    for recipe in recipes:
+        for step in recipe.steps:
+            if step.plugin != subject.record.name or step.capability is None:
+                continue
+            if (step.hook, step.capability) not in ids:
+                raise Broken(f"recipe {recipe.name} has a step {step.hook} {step.capability}")
+    return {"recipes": len(recipes)}
+
+
+@CLAUSES(
+    "MAN-007",
+    "A manifest MUST name only libraries that its wheel or its extras bring.",
+    mend="Spell them as on PyPI, and list them in dependencies or in an extra.",
+)
+def libraries_exist(subject: Subject) -> None:
+    """Against the wheel's own metadata."""
+    metadata = importlib_metadata.metadata(subject.record.distribution)
+    required = {_normal(text.split(";")[0]) for text in metadata.get_all("Requires-Dist") or ()}
+    unknown = [
+        name
+        for name in _manifest(subject).libraries
+        if _normal(name) not in required and not _installed(name)
+    ]
+    if unknown:
+        raise Broken(f"nothing brings {names_of(unknown)}")
+
+
+@CLAUSES(
+    "MAN-008",
+    "A manifest SHOULD say under which licence each of its libraries comes.",
+    mend="Add a line for each to [licences].",
+)
+def licences_are_said(subject: Subject) -> None:
+    """One entry for each library."""
+    manifest = _manifest(subject)
+    missing = [name for name in manifest.libraries if name not in manifest.licences]
+    if missing:
+        raise Broken(f"no licence is given for {names_of(missing)}")
+
+
+@CLAUSES(
+    "MAN-009",
+    "A capability MUST name only an extra that its wheel has.",
+    mend="Add the extra to [project.optional-dependencies], or leave `extra` out of the row.",
+)
+def extras_exist(subject: Subject) -> None:
+    """Against the wheel's own metadata."""
+    for row in subject.rows:
+        if row.extra is not None:
+            try:
+                missing_requirements(subject.record, row.extra)
+            except PluginError as error:
+                raise Broken(f"{row.id}: {error.reason}") from error
+
+
+def _manifest(subject: Subject) -> Any:
+    if subject.record.manifest is None:
+        raise Untestable("it has no manifest")
+    return subject.record.manifest
+
+
+def _probe(subject: Subject, attempt: int = 0) -> dict[str, Any]:
+    return _probed(subject.record.entry_point, attempt)
+
+
+@functools.cache
+def _probed(entry_point: str, attempt: int) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "hwcore_conformance.probe", entry_point],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROBE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise Untestable(f"importing it takes more than {PROBE_SECONDS} s") from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise Untestable(f"it cannot be imported: {last}")
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return report
+
+
+def _normal(name: str) -> str:
+    """The name of a distribution as PEP 503 has it, of a requirement."""
+    for place, character in enumerate(name):
+        if not (character.isalnum() or character in "-_."):
+            name = name[:place]
+            break
+    return name.replace("_", "-").replace(".", "-").lower()
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib_metadata.version(name)
+    except importlib_metadata.PackageNotFoundError:
+        return False
+    return True
