@@ -8,7 +8,7 @@ from typing import Any
 import importlib_metadata
 import pluggy
 
-from hwcore.contract import ENTRY_POINT_GROUP, Artifact, Runner, Target, hookspecs
+from hwcore.contract import ENTRY_POINT_GROUP, Artifact, Runner, Target, UserError, hookspecs
 from hwcore.contract.context import Level, Predict
 
 
@@ -29,8 +29,8 @@ class Quiet:
         """Nothing."""
 
     def score(self, predict: Predict) -> float:
-        """There is no data: a run hook has no business with it."""
-        raise NotImplementedError
+        """Raises `UserError`, as the contract has it where a step has no data."""
+        raise UserError("a run hook has no data", hint="Score in the step that tunes.")
 
 
 def runner(plugin: str, artifact: Artifact, *, capability: str, target: Target) -> Runner:

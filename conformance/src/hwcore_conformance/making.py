@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from hwcore.contract import Artifact, Signature
+from hwcore.contract import Artifact
 from hwcore.data import example_inputs
 from hwcore.transformers import load_module, read_source
-from hwcore_conformance.models import ANSWERS, MODEL, SIZES, Model, known, sizes_of
+from hwcore_conformance.models import ANSWERS, MODEL, SIZES, WORDS, Model, known, sizes_of
 
-WORDS = 120
 _HIDDEN = 32
 _POSITIONS = 64
 _IMAGE = 32
@@ -148,11 +147,6 @@ def _processor() -> dict[str, Any]:
 
 def _write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def signature_of(folder: Path) -> Signature:
-    """Of a model that was made."""
-    return read_source(folder / MODEL, into=folder / "source").component().signature
 
 
 def main() -> None:

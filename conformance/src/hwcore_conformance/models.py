@@ -10,6 +10,9 @@ from hwcore.contract import Signature, UserError
 MODEL: Final = "model"
 ANSWERS: Final = "answers.npz"
 
+WORDS: Final = 120
+"""Words of the made-up tokenizer: w0, w1 …"""
+
 SIZES: Final = ((1, 7), (3, 33), (2, 16), (1, 1))
 """Batch and length of each case: odd and even, below and above a vector register, and least."""
 

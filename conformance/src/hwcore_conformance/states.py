@@ -1,10 +1,8 @@
-"""What can come of a clause, and of a run as a whole."""
+"""What can come of a clause."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
 
 from pydantic import Field, JsonValue
 
@@ -26,16 +24,12 @@ class State(StrEnum):
     """The plugin does not claim the capability that it is about."""
     NOT_APPLICABLE = "NOT_APPLICABLE"
     """The capability gives it nothing to bite on."""
-    DISABLED = "DISABLED"
-    """Left out by a baseline, with a reason and an expiry."""
     NOT_RUN_ON_HARDWARE = "NOT_RUN_ON_HARDWARE"
     """The hardware that the capability needs is not here."""
 
 
 BAD = frozenset({State.FAIL, State.ERROR, State.UNTESTABLE})
 """States that fail a clause that says MUST."""
-
-Verdict = Literal["pass", "fail", "partial", "not run on hardware", "not declared"]
 
 
 class Record(Value):
@@ -52,22 +46,3 @@ class Record(Value):
     hint: str = ""
     seconds: float = 0.0
     measured: dict[str, JsonValue] = Field(default_factory=dict)
-
-
-def verdict(records: Iterable[Record], *, complete: bool) -> Verdict:
-    """Of a run, or of one family of it. A run with anything left out is never a pass.
-
-    ``complete`` is false where clauses were not asked for.
-    """
-    found = list(records)
-    musts = [record for record in found if record.level == "MUST"]
-    states = {record.state for record in musts}
-    if states & BAD:
-        return "fail"
-    if not complete or State.DISABLED in states:
-        return "partial"
-    if State.NOT_RUN_ON_HARDWARE in states:
-        return "not run on hardware"
-    if State.PASS not in states:
-        return "not declared"
-    return "pass"

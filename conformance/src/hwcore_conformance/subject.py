@@ -1,23 +1,17 @@
-"""The plugin under test, and everything that checks make with it."""
+"""The plugin under test, the ways to its capabilities, and what it makes and loads."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
-
-import numpy as np
 
 from hwcore.artifacts import seal
 from hwcore.contract import (
     Array,
     Artifact,
     Capability,
-    Dataset,
     HwcoreError,
     LineageStep,
     PluginError,
@@ -25,9 +19,8 @@ from hwcore.contract import (
     UserError,
     WorkHook,
 )
-from hwcore.data import build_dataset, visible
+from hwcore.data import visible
 from hwcore.host import (
-    Event,
     Limits,
     LoadedModel,
     PluginHost,
@@ -37,35 +30,18 @@ from hwcore.host import (
     missing_requirements,
 )
 from hwcore.pipeline import Stage, after, mismatch, stage_of
-from hwcore.transformers import read_source
-from hwcore_conformance.clause import NotApplicable, Untestable
-from hwcore_conformance.models import ANSWERS, MODEL, MODELS, SIZES, Model
+from hwcore_conformance.clause import Untestable
+from hwcore_conformance.models import MODELS
+from hwcore_conformance.sources import Source, Sources
 
 CALL_SECONDS = 180.0
 """Longest that one call of a plugin may take."""
 MAX_STEPS = 4
 """Longest way from a transformers model to what a capability takes."""
-ROWS = 400
-"""Rows of the made-up data."""
 
 
 class NoWay(Untestable):
     """No steps lead from a model to what a capability takes."""
-
-
-class Case(NamedTuple):
-    """Inputs, and what transformers answers."""
-
-    inputs: dict[str, Array]
-    outputs: dict[str, Array]
-
-
-class Source(NamedTuple):
-    """A model as it comes from transformers, with its answers."""
-
-    model: Model
-    artifact: Artifact
-    cases: tuple[Case, ...]
 
 
 class Step(NamedTuple):
@@ -90,7 +66,6 @@ class Subject:
         seed: int = 0,
         families: Sequence[str] = (),
         models: Path | None = None,
-        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         """``workspace`` is an empty folder that everything is written to.
 
@@ -103,13 +78,9 @@ class Subject:
         self.workspace = workspace
         self.seed = seed
         self.families = tuple(families)
-        self.events: list[Event] = []
         self.target = Target.of(local_cpu())
-        self._on_event = on_event
-        self._models = models or workspace / "models"
+        self._sources = Sources(workspace / "sources", models or workspace / "models", seed)
         self._hosts: dict[str, PluginHost] = {}
-        self._sources: dict[str, Source] = {}
-        self._data: dict[str, Dataset] = {}
         self._made: dict[tuple[str, str, str], Artifact | HwcoreError] = {}
         self._loaded: dict[tuple[str, str], LoadedModel] = {}
         self._answers: dict[tuple[str, str], tuple[dict[str, Array], ...]] = {}
@@ -127,7 +98,6 @@ class Subject:
                 self.discovery,
                 door=door,
                 limits=Limits(seconds=CALL_SECONDS) if door == "worker" else None,
-                on_event=self._note,
             )
         return self._hosts[door]
 
@@ -141,7 +111,7 @@ class Subject:
     def candidates(self, row: Capability) -> list[Source]:
         """A model of every architecture, with a task that the capability is for."""
         return [
-            self.source(model)
+            self._sources.source(model)
             for model in MODELS
             if (not row.tasks or model.task in row.tasks)
             and (not self.families or model.family in self.families)
@@ -167,26 +137,6 @@ class Subject:
             raise Untestable(reason)
         return found
 
-    def source(self, model: Model) -> Source:
-        """One model, made now if it was not before."""
-        if model.name not in self._sources:
-            folder = self._models / model.name
-            if not (folder / ANSWERS).exists():
-                self._make_models(self._models)
-            artifact = read_source(folder / MODEL, into=self.folder(f"source-{model.name}"))
-            self._sources[model.name] = Source(model, artifact, _cases(folder / ANSWERS))
-        return self._sources[model.name]
-
-    def data(self, source: Source) -> Dataset:
-        """Made-up labelled rows for a model; the ``test`` role is not in what plugins see."""
-        name = source.model.name
-        if name not in self._data:
-            file = self._write_rows(source)
-            self._data[name] = build_dataset(
-                file, source.artifact, out=self.folder(f"data-{name}"), seed=self.seed
-            )
-        return self._data[name]
-
     def way(self, row: Capability, source: Source) -> tuple[Step, ...]:
         """The steps from a model to what the capability takes: as lossless and own as can be.
 
@@ -194,7 +144,7 @@ class Subject:
         """
         reason = "no installed plugin makes what it takes"
         needed = any(row.data for record in self.discovery.usable for row in record.capabilities)
-        data = self.data(source) if needed and source.model.modality == "text" else None
+        data = self._sources.data(source) if needed and source.model.modality == "text" else None
         start = stage_of(source.artifact)
         ways: list[tuple[int, Stage, tuple[Step, ...]]] = [(0, start, ())]
         seen: set[Stage] = set()
@@ -246,17 +196,6 @@ class Subject:
                 raise Untestable(f"what it takes cannot be made: {error}") from error
         return artifact
 
-    def make(self, row: Capability, source: Source) -> Artifact:
-        """What the capability makes of a model, once. Raises what the plugin raises."""
-        return self._step(Step(self.record.name, row), self.taken(row, source), source)
-
-    def made(self, row: Capability, source: Source) -> Artifact:
-        """The same, for checks of what comes after. Raises `Untestable` where it fails."""
-        try:
-            return self.make(row, source)
-        except HwcoreError as error:
-            raise Untestable(f"{row.id} fails: {error}") from error
-
     def load(self, row: Capability, source: Source) -> LoadedModel:
         """A model loaded by a run capability, in a worker; shared by the checks of the row.
 
@@ -294,34 +233,6 @@ class Subject:
             self.record.name, artifact, capability=row.id, options={}, target=self.target
         )
 
-    def runner(self, artifact: Artifact) -> tuple[str, Capability]:
-        """Plugin and ``run`` row that take an artifact, the plugin's own first.
-
-        Raises `NotApplicable` where no installed plugin runs it.
-        """
-        stage = stage_of(artifact)
-        records = sorted(self.discovery.usable, key=lambda r: r.name != self.record.name)
-        for record in records:
-            for row in record.capabilities:
-                if row.hook == "run" and not mismatch(
-                    row, stage, task=artifact.task, target=self.target, data=None
-                ):
-                    return record.name, row
-        raise NotApplicable(f"no installed plugin runs {artifact.format}")
-
-    @contextmanager
-    def running(self, artifact: Artifact) -> Iterator[LoadedModel]:
-        """The artifact, loaded by whatever runs it. Raises `Untestable`, `NotApplicable`."""
-        plugin, row = self.runner(artifact)
-        try:
-            model = self.host().run(
-                plugin, artifact, capability=row.id, options={}, target=self.target
-            )
-        except HwcoreError as error:
-            raise Untestable(f"{plugin}/{row.id} does not load it: {error}") from error
-        with model:
-            yield model
-
     def forget_models(self) -> None:
         """End the processes of loaded models."""
         for model in self._loaded.values():
@@ -352,7 +263,7 @@ class Subject:
         found = self._made.get(key)
         if found is None:
             try:
-                found = self.call(step, artifact, source)
+                found = self._call(step, artifact, source)
             except HwcoreError as error:
                 found = error
             self._made[key] = found
@@ -360,15 +271,11 @@ class Subject:
             raise found
         return found
 
-    def call(
+    def _call(
         self,
         step: Step,
         artifact: Artifact,
         source: Source,
-        *,
-        out: Path | None = None,
-        door: Literal["worker", "in-process"] = "worker",
-        seed: int | None = None,
     ) -> Artifact:
         """Run one step now, and seal what it made. Raises what the plugin raises."""
         row = step.row
@@ -376,10 +283,9 @@ class Subject:
             raise ValueError("a run row makes nothing")
         hook: WorkHook = row.hook
         record = self.discovery.record(step.plugin)
-        seed = self.seed if seed is None else seed
-        data = visible(self.data(source)) if row.data is not None else None
-        work = out or self.folder(f"{step.plugin}-{row.id}")
-        draft = self.host(door).call(
+        data = visible(self._sources.data(source)) if row.data is not None else None
+        work = self.folder(f"{step.plugin}-{row.id}")
+        draft = self.host().call(
             hook,
             step.plugin,
             source=artifact,
@@ -389,7 +295,7 @@ class Subject:
             target=self.target,
             reference=source.artifact,
             out=work,
-            seed=seed,
+            seed=self.seed,
         )
         lineage = LineageStep(
             hook=hook,
@@ -397,7 +303,7 @@ class Subject:
             version=record.version,
             capability=row.id,
             target=self.target.fingerprint,
-            seed=seed,
+            seed=self.seed,
             dataset=data.digest if data is not None else None,
             parent=artifact.digest,
             libraries=record.library_versions(),
@@ -412,49 +318,6 @@ class Subject:
                 hook=hook,
                 hint=error.hint,
             ) from error
-
-    def _note(self, event: Event) -> None:
-        self.events.append(event)
-        if self._on_event is not None:
-            self._on_event(event)
-
-    def _make_models(self, home: Path) -> None:
-        missing = [m.name for m in MODELS if not (home / m.name / ANSWERS).exists()]
-        done = subprocess.run(
-            [sys.executable, "-m", "hwcore_conformance.making", home, str(self.seed), *missing],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise Untestable(f"the models cannot be made: {last}")
-
-    def _write_rows(self, source: Source) -> Path:
-        """Sentences of the made-up tokenizer's words, and labels where the model has some."""
-        rng = np.random.default_rng(self.seed)
-        labelled = source.artifact.task != "feature-extraction"
-        lines = ["text,label" if labelled else "text"]
-        for _ in range(ROWS):
-            words = rng.integers(0, 120, size=int(rng.integers(3, 40)))
-            text = " ".join(f"w{word}" for word in words)
-            label = ("low", "middle", "high")[int(words.sum()) % 3]
-            lines.append(f"{text},{label}" if labelled else text)
-        file = self.folder("rows") / "rows.csv"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return file
-
-
-def _cases(file: Path) -> tuple[Case, ...]:
-    with np.load(file) as stored:
-        return tuple(
-            Case(_named(stored, f"{case}/in/"), _named(stored, f"{case}/out/"))
-            for case in range(len(SIZES))
-        )
-
-
-def _named(stored: np.lib.npyio.NpzFile, prefix: str) -> dict[str, Array]:
-    return {name.removeprefix(prefix): stored[name] for name in stored if name.startswith(prefix)}
 
 
 def _lacks_extra(record: PluginRecord, row: Capability) -> bool:

@@ -11,7 +11,8 @@ from hwcore.contract import Array, Capability, HwcoreError, PluginError, Traits
 from hwcore.host import LoadedModel
 from hwcore_conformance import bare
 from hwcore_conformance.clause import Broken, Clauses, Measured, NotApplicable, Untestable
-from hwcore_conformance.subject import Case, Source, Subject
+from hwcore_conformance.sources import Case, Source
+from hwcore_conformance.subject import Subject
 from hwcore_conformance.tolerances import REPEATED, difference, tolerance_for
 
 CLAUSES = Clauses()
