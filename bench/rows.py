@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
 
 RESULTS = Path("build/bench/results.json")
 
@@ -36,3 +40,14 @@ def write_results(rows: list[Row]) -> None:
     found = [{**row._asdict(), "value": round(row.value, 4), "ok": row.ok} for row in rows]
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(kept + found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def show(rows: list[Row]) -> None:
+    """A table of the rows."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "what", "value", "goal", "note"):
+        table.add_column(column)
+    for row in rows:
+        mark = "[green]ok[/]" if row.ok else "[red]missed[/]"
+        table.add_row(mark, row.name, f"{row.value:.4g} {row.unit}", row.goal, row.note)
+    Console(width=None if sys.stdout.isatty() else 180).print(table)

@@ -1,17 +1,20 @@
-"""Write again what is generated from code: parts of these pages, and the plugins' option schemas.
+"""Write again what is generated from code: the contract, parts of these pages, option schemas.
 
 ``python docs/generate.py`` writes what has changed and names it; ``--check`` only names it, and
 leaves with status 1 if there is any. A generated part of a page stands between the comments
-``<!-- generated: NAME -->`` and ``<!-- end: NAME -->``, where ``NAME`` is ``commands`` or that of
-a value type.
+``<!-- generated: NAME -->`` and ``<!-- end: NAME -->``, where ``NAME`` is ``commands``,
+``tolerances`` or that of a value type.
 """
 
 from __future__ import annotations
 
 import ast
+import datetime
+import enum
 import importlib
 import inspect
 import itertools
+import json
 import re
 import sys
 import textwrap
@@ -23,7 +26,7 @@ from typing import Any
 from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("docs/cli.md", "docs/formats.md")
+PAGES = ("docs/cli.md", "docs/formats.md", "docs/conformance.md")
 PLUGINS = ("torch", "onnxruntime", "openvino")
 WIDTH = 88
 
@@ -34,7 +37,14 @@ _PART = re.compile(
 
 def generated() -> dict[Path, str]:
     """What each generated file should hold."""
+    from hwcore_conformance.clauses import ALL
+    from hwcore_conformance.contract_page import as_contract
+
     files = {ROOT / page: fill((ROOT / page).read_text("utf-8")) for page in PAGES}
+    found = killers()
+    files[ROOT / "docs" / "contract.md"] = as_contract(ALL, found)
+    package = ROOT / "conformance" / "src" / "hwcore_conformance"
+    files[package / "killers.json"] = json.dumps(found, indent=1) + "\n"
     for plugin in PLUGINS:
         package = f"core_plugin_{plugin}"
         path = ROOT / "plugins" / plugin / "src" / package / "options.schema.json"
@@ -42,12 +52,23 @@ def generated() -> dict[Path, str]:
     return files
 
 
+def killers() -> dict[str, list[str]]:
+    """The plugins that break a clause on purpose, by clause: each file says which it breaks."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "tests" / "conformance" / "bad_plugins").glob("*.py")):
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "KILLS":
+                found.setdefault(ast.literal_eval(node.value), []).append(file.stem)
+    return dict(sorted(found.items()))
+
+
 def fill(page: str) -> str:
     """A page with its generated parts made anew."""
     shown: set[type[BaseModel]] = set()
 
     def make(part: re.Match[str]) -> str:
-        content = commands() if part["name"] == "commands" else fields(part["name"], shown)
+        whole = {"commands": commands, "tolerances": tolerances}.get(part["name"])
+        content = whole() if whole is not None else fields(part["name"], shown)
         return f"{part['begin']}\n{content}\n\n{part['end']}"
 
     return _PART.sub(make, page)
@@ -62,10 +83,13 @@ def _helps() -> Iterator[tuple[str, str]]:
     import typer
 
     from hwcore.cli.app import app
+    from hwcore.cli.plugged import Plugged
 
     pending: list[tuple[str, Any, Any]] = [("hwcore", typer.main.get_command(app), None)]
     while pending:
         name, command, parent = pending.pop(0)
+        if isinstance(command, Plugged):
+            command = command.load()
         command.rich_markup_mode = None  # plain text, the same on every terminal
         context = command.context_class(
             command, info_name=name, parent=parent, terminal_width=WIDTH, **command.context_settings
@@ -74,8 +98,22 @@ def _helps() -> Iterator[tuple[str, str]]:
             context.command_path,
             "\n".join(line.rstrip() for line in command.get_help(context).splitlines()),
         )
-        for child in getattr(command, "commands", {}).values():
-            pending.append((child.name, child, context))
+        for child in getattr(command, "list_commands", lambda _: ())(context):
+            pending.append((child, command.get_command(context, child), context))
+
+
+def tolerances() -> str:
+    """A table of the numbers that plugins are held to, with where each comes from."""
+    from hwcore_conformance.tolerances import REPEATED, TABLE
+
+    rows = [
+        f"| {' | '.join(key)} | {value.max_error:g} | {value.rms_error:g} | {_line(value.origin)} |"
+        for key, value in TABLE.items()
+    ]
+    bounds = f"{REPEATED.max_error:g} | {REPEATED.rms_error:g}"
+    rows.append(f"| the same twice | any | any | {bounds} | {_line(REPEATED.origin)} |")
+    titles = "| outputs | scheme | rest | largest error | root mean square | where it comes from |"
+    return "\n".join((titles, "|---|---|---|---|---|---|", *rows))
 
 
 def fields(root: str, shown: set[type[BaseModel]]) -> str:
@@ -97,8 +135,11 @@ def _roots() -> dict[str, type[BaseModel]]:
     from hwcore.workflows.bench import BenchRow
     from hwcore.workflows.doctor import DoctorReport
     from hwcore.workflows.study import StudyFile
+    from hwcore_conformance.baseline import Baseline
+    from hwcore_conformance.report import Report
 
     models = (StudyFile, ArtifactManifest, DatasetInfo, Recipe, Manifest, BenchRow, DoctorReport)
+    models += (Baseline, Report)
     return {model.__name__: model for model in models}
 
 
@@ -135,7 +176,10 @@ def _type(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(_type(part) for part in inner))
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
+        return " or ".join(f"`{json.dumps(member.value)}`" for member in annotation)
     names = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+    names |= {datetime.datetime: "time, ISO 8601", datetime.date: "date"}
     return names.get(annotation, "any JSON")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import typer
 
 MARK = "HWCORE_TEST_MARK"
 """Variable that every process started by a `Command` inherits, and is found by."""
@@ -131,6 +132,18 @@ def _marked(process: psutil.Process, mark: str) -> bool:
         return process.environ().get(MARK) == mark
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False
+
+
+def program() -> Any:
+    """The command line as typer has it, with the commands that other distributions bring."""
+    from hwcore.cli.app import app
+    from hwcore.cli.plugged import Plugged
+
+    root: Any = typer.main.get_command(app)
+    for name in root.list_commands(None):
+        if isinstance(root.commands[name], Plugged):
+            root.commands[name] = root.commands[name].load()
+    return root
 
 
 def sketching(cache: Path, **environment: str) -> Command:

@@ -12,13 +12,12 @@ from typing import Any
 
 import pages
 import pytest
-import typer
+from command import program
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pages import DOCS, ROOT
 
 from hwcore import __version__
-from hwcore.cli.app import app
 from hwcore.contract import HwcoreError, errors
 from hwcore.data.split import DEFAULT_ROWS
 from hwcore.evaluate import paired_bound, rows_needed
@@ -49,15 +48,15 @@ def test_generated_parts_are_current() -> None:
 
 def test_every_command_has_its_help_on_the_page() -> None:
     text = (DOCS / "cli.md").read_text("utf-8")
-    for words in _tree(typer.main.get_command(app)):
+    for words in _tree(program()):
         assert f"### `{' '.join(('hwcore', *words))}`" in text
 
 
 @every_page
 def test_commands_that_are_shown_exist(page: Path) -> None:
-    program = typer.main.get_command(app)
+    whole = program()
     for line in pages.commands(page, "hwcore"):
-        command, options = program, _options(program)
+        command, options = whole, _options(whole)
         for word in shlex.split(line)[1:]:
             if word in getattr(command, "commands", {}):
                 command = command.commands[word]

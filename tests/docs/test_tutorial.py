@@ -1,11 +1,12 @@
-"""The plugin of ``docs/plugin-author.md``, taken from the page, works as the page says."""
+"""``docs/plugin-author.md``: its plugin is what the command writes, and works as it says."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pages
@@ -13,19 +14,25 @@ import pytest
 from command import Command
 from pages import DOCS
 
+from hwcore.workflows.new_plugin import new_plugin
+
 PAGE = DOCS / "plugin-author.md"
+SHOWN = {block.title: block.text for block in pages.blocks(PAGE) if block.title}
+UNSHOWN = {"LICENSE", "README.md", ".gitignore", "tests/test_plugin.py"}
+UNSHOWN |= {".github/workflows/conformance.yml"}
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command at the top of the page writes."""
+    return new_plugin("acme", tmp_path_factory.mktemp("tutorial") / "acme-hwcore").folder
+
+
+@pytest.fixture(scope="module")
+def site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel installed in it, as pip does that."""
-    root = tmp_path_factory.mktemp("tutorial")
-    project, dist, site = root / "acme", root / "dist", root / "site"
-    for block in pages.blocks(PAGE):
-        if block.title:
-            path = project / block.title
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, "utf-8")
+    root = tmp_path_factory.mktemp("installed")
+    dist, site = root / "dist", root / "site"
     _python("-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=project)
     [wheel] = dist.glob("*.whl")
     quietly = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-index")
@@ -54,12 +61,18 @@ def exported(
     return folder
 
 
-def test_the_page_holds_the_files_it_lists() -> None:
-    [tree] = [b.text for b in pages.blocks(PAGE) if b.language == "text" and "pyproject" in b.text]
-    titles = [block.title for block in pages.blocks(PAGE) if block.title]
-    assert {Path(title).name for title in titles} == {
-        Path(line.split()[0]).name for line in tree.splitlines() if "." in line.split()[0]
+@pytest.mark.parametrize("file", SHOWN)
+def test_a_file_that_is_shown_is_what_the_command_writes(file: str, project: Path) -> None:
+    assert SHOWN[file] == (project / file).read_text("utf-8")
+
+
+def test_the_page_lists_every_file_and_shows_those_to_explain(project: Path) -> None:
+    [tree] = [b.text for b in pages.blocks(PAGE) if b.text.startswith("acme-hwcore/\n")]
+    written = {
+        path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()
     }
+    assert set(_paths(tree)) == written
+    assert written - SHOWN.keys() == UNSHOWN
 
 
 def test_the_plugin_is_found_and_not_imported(hwcore: Command) -> None:
@@ -93,7 +106,7 @@ def test_another_architecture_is_refused(
 ) -> None:
     model = tiny("distilbert", "feature-extraction")
     done = hwcore("export", model, "--plugin", "acme", "--out", tmp_path / "out")
-    done.refused(2, "acme runs BERT with GELU, and this is distilbert")
+    done.refused(2, "whose model_type is 'bert', and this one's is 'distilbert'")
 
 
 @pytest.mark.parametrize("page", ["plugin-author.md", "optimize.md"])
@@ -103,6 +116,18 @@ def test_the_python_examples_run(page: str, site: Path, exported: Path) -> None:
     for example in examples:
         printed = _python("-c", example.text, cwd=exported, site=site)
         assert "(1, " in printed  # the shape of one row
+
+
+def _paths(tree: str) -> Iterator[str]:
+    """The files of a tree that is drawn by indentation."""
+    folders: list[str] = []
+    for line in tree.splitlines():
+        indent, name = re.match(r"( *)(\S+)", line).groups()  # type: ignore[union-attr]
+        del folders[len(indent) // 2 :]
+        if name.endswith("/"):
+            folders.append(name)
+        else:
+            yield "".join((*folders[1:], name))
 
 
 def _python(*arguments: object, cwd: Path, site: Path | None = None) -> str:

@@ -1,5 +1,7 @@
-"""``python -m hwcore_conformance``."""
+"""``python -m hwcore_conformance``: the same as ``hwcore conformance``."""
 
-from hwcore_conformance.cli import app
+import runpy
+import sys
 
-app(prog_name="python -m hwcore_conformance")
+sys.argv[1:1] = ["conformance"]
+runpy.run_module("hwcore", run_name="__main__", alter_sys=True)

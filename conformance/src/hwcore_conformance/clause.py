@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import JsonValue
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from hwcore.contract import Capability
     from hwcore_conformance.subject import Subject
 
 Level = Literal["MUST", "SHOULD", "MAY"]
-Scope = Literal["plugin", "devices", "export", "quantize", "sparsify", "compile", "run"]
-"""What a clause depends on: nothing, ``devices``, or a capability of that hook. It is checked
-once for the plugin, or once for each such row of the manifest."""
+Scope = Literal[
+    "plugin", "devices", "export", "quantize", "sparsify", "compile", "run", "work", "row"
+]
+"""What a clause depends on. ``plugin`` and ``devices`` are checked once; the others once for each
+row of the manifest: of that hook, of any hook that makes artifacts (``work``), or of any."""
 
 TOPICS = {
     "MAN": "Manifest",
@@ -33,7 +33,7 @@ TOPICS = {
 }
 """Name of each topic, by the prefix of its clauses."""
 
-Measured = dict[str, JsonValue]
+Measured = dict[str, Any]
 """Numbers that a check came by, kept in the report."""
 
 Check = Callable[["Subject", "Capability"], Measured | None]
@@ -68,13 +68,16 @@ class Clause:
     id: str
     text: str
     scope: Scope
-    check: Check | PluginCheck
+    check: Check | PluginCheck | None
+    """``None``: it is in the contract, and nothing tests it yet."""
     mend: str
     """How to mend a plugin that breaks it."""
     since: str = "1.0"
     """The contract version that it came with."""
     slow: bool = False
     """Left out of a quick run."""
+    fatal: bool = False
+    """A plugin that ends the process, hangs or fills the disk in this check breaks it."""
 
     def __post_init__(self) -> None:
         if not (found := _ID.fullmatch(self.id)) or found[1] not in TOPICS:
@@ -89,6 +92,12 @@ class Clause:
         assert found is not None  # noqa: S101 - made sure of above
         level: Level = found[1]  # type: ignore[assignment]
         return level
+
+    def covers(self, hook: str) -> bool:
+        """True when it is checked on rows of this hook."""
+        if self.scope == "work":
+            return hook != "run"
+        return self.scope in (hook, "row")
 
     @property
     def topic(self) -> str:
@@ -108,12 +117,20 @@ class Clauses(list[Clause]):
         scope: Scope = "plugin",
         since: str = "1.0",
         slow: bool = False,
+        fatal: bool = False,
     ) -> Callable[[Callable[..., Measured | None]], Callable[..., Measured | None]]:
         """Add the decorated function as the check of a clause."""
 
         def add(check: Callable[..., Measured | None]) -> Callable[..., Measured | None]:
             sentence = " ".join(text.split())
-            self.append(Clause(id, sentence, scope, check, " ".join(mend.split()), since, slow))
+            how = " ".join(mend.split())
+            self.append(Clause(id, sentence, scope, check, how, since, slow, fatal))
             return check
 
         return add
+
+    def untested(
+        self, id: str, text: str, *, mend: str, scope: Scope = "plugin", since: str = "1.0"
+    ) -> None:
+        """Add a clause that has no check yet: it is listed, and no run asks about it."""
+        self.append(Clause(id, " ".join(text.split()), scope, None, " ".join(mend.split()), since))

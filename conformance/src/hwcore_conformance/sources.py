@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from hwcore.contract import Array, Artifact, Dataset
-from hwcore.data import build_dataset
-from hwcore.transformers import read_source
+from hwcore.contract import Array, Artifact, ArtifactManifest, Dataset
+from hwcore.data import read_dataset
 from hwcore_conformance.clause import Untestable
-from hwcore_conformance.models import ANSWERS, MODEL, MODELS, SIZES, WORDS, Model
-
-ROWS = 400
-"""Rows of the made-up data."""
+from hwcore_conformance.models import (
+    ANSWERS,
+    DATA,
+    LENGTHS,
+    MODEL,
+    MODELS,
+    REAL,
+    SIZES,
+    SOURCE,
+    Model,
+)
 
 
 class Case(NamedTuple):
@@ -26,87 +35,108 @@ class Case(NamedTuple):
     outputs: dict[str, Array]
 
 
+class Padded(NamedTuple):
+    """A batch of padded rows, and what transformers answers to each alone and unpadded."""
+
+    inputs: dict[str, Array]
+    rows: tuple[dict[str, Array], ...]
+
+
 class Source(NamedTuple):
     """A model as it comes from transformers, with its answers."""
 
     model: Model
     artifact: Artifact
     cases: tuple[Case, ...]
+    padded: Padded | None
 
 
 class Sources:
-    """Makes models and data once, when they are first asked for."""
+    """Makes models and data once, when they are first asked for; gives copies of them."""
 
-    def __init__(self, workspace: Path, models: Path, seed: int) -> None:
-        """``models`` is where models of this seed are kept, ``workspace`` a folder to be made."""
-        workspace.mkdir(parents=True)
+    def __init__(
+        self,
+        workspace: Path,
+        models: Path,
+        seed: int,
+        beat: Callable[[str], None] = lambda what: None,
+    ) -> None:
+        """``models`` is where models of this seed are kept, ``workspace`` what copies go to.
+
+        ``beat`` is told of each model that is made.
+        """
         self._workspace = workspace
         self._models = models
         self._seed = seed
+        self._beat = beat
         self._made: dict[str, Source] = {}
-        self._data: dict[str, Dataset] = {}
 
     def source(self, model: Model) -> Source:
-        """One model, made now if it was not before."""
+        """One model. What a plugin does to its files is done to a copy."""
         if model.name not in self._made:
-            folder = self._models / model.name
-            if not (folder / ANSWERS).exists():
-                self._make_models()
-            artifact = read_source(folder / MODEL, into=self._workspace / f"source-{model.name}")
-            self._made[model.name] = Source(model, artifact, _cases(folder / ANSWERS))
+            self._made[model.name] = self.copy(model, model.name)
         return self._made[model.name]
 
-    def data(self, source: Source) -> Dataset:
-        """Made-up labelled rows for a model; the ``test`` role is not in what plugins see."""
-        name = source.model.name
-        if name not in self._data:
-            file = self._write_rows(source)
-            self._data[name] = build_dataset(
-                file, source.artifact, out=self._workspace / f"data-{name}", seed=self._seed
+    def copy(self, model: Model, name: str) -> Source:
+        """A copy of one model of its own, in a folder of that name."""
+        kept = self._models / model.name
+        if not (kept / ANSWERS).exists():
+            self._make([REAL] if model is REAL else MODELS)
+        folder = self._workspace / name
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        text = (folder / SOURCE).read_text("utf-8")
+        manifest = ArtifactManifest.model_validate_json(text)
+        home = str(folder / MODEL)
+        artifact = Artifact(path=folder, manifest=manifest.model_copy(update={"location": home}))
+        with np.load(folder / ANSWERS) as stored:
+            return Source(model, artifact, _cases(stored), _padded(stored))
+
+    def data(self, source: Source, which: int = 0) -> Dataset | None:
+        """Made-up rows, one of two sets; ``None`` for images, and models that are decoded."""
+        folder = source.artifact.path / DATA[which]
+        return read_dataset(folder) if folder.exists() else None
+
+    def _make(self, models: Sequence[Model]) -> None:
+        missing = [m.name for m in models if not (self._models / m.name / ANSWERS).exists()]
+        module = ("-m", "hwcore_conformance.making", str(self._models), str(self._seed))
+        self._beat("the making of models")
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+            making = subprocess.Popen(
+                [sys.executable, *module, *missing],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
-        return self._data[name]
-
-    def _make_models(self) -> None:
-        missing = [m.name for m in MODELS if not (self._models / m.name / ANSWERS).exists()]
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "hwcore_conformance.making",
-                self._models,
-                str(self._seed),
-                *missing,
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise Untestable(f"the models cannot be made: {last}")
-
-    def _write_rows(self, source: Source) -> Path:
-        """Sentences of the made-up tokenizer's words, and labels where the model has some."""
-        rng = np.random.default_rng(self._seed)
-        labelled = source.artifact.task != "feature-extraction"
-        lines = ["text,label" if labelled else "text"]
-        for _ in range(ROWS):
-            words = rng.integers(0, WORDS, size=int(rng.integers(3, 40)))
-            text = " ".join(f"w{word}" for word in words)
-            label = ("low", "middle", "high")[int(words.sum()) % 3]
-            lines.append(f"{text},{label}" if labelled else text)
-        file = self._workspace / f"{source.model.name}.csv"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return file
+            assert making.stdout is not None  # noqa: S101 - a pipe was asked for
+            with making:
+                for name in making.stdout:
+                    self._beat(f"the making of models, after {name.strip()}")
+            errors.seek(0)
+            said = errors.read().strip().splitlines()
+        if making.returncode != 0:
+            last = (said or ["it said nothing"])[-1]
+            raise Untestable(
+                f"the models cannot be made: {last.partition('UserError: ')[-1] or last}"
+            )
 
 
-def _cases(file: Path) -> tuple[Case, ...]:
-    with np.load(file) as stored:
-        return tuple(
-            Case(_named(stored, f"{case}/in/"), _named(stored, f"{case}/out/"))
-            for case in range(len(SIZES))
-        )
+Stored = Mapping[str, Array]
 
 
-def _named(stored: np.lib.npyio.NpzFile, prefix: str) -> dict[str, Array]:
+def _cases(stored: Stored) -> tuple[Case, ...]:
+    return tuple(
+        Case(_named(stored, f"{case}/in/"), _named(stored, f"{case}/out/"))
+        for case in range(len(SIZES))
+    )
+
+
+def _padded(stored: Stored) -> Padded | None:
+    inputs = _named(stored, "padded/in/")
+    if not inputs:
+        return None
+    rows = tuple(_named(stored, f"padded/{row}/out/") for row in range(len(LENGTHS)))
+    return Padded(inputs, rows)
+
+
+def _named(stored: Stored, prefix: str) -> dict[str, Array]:
     return {name.removeprefix(prefix): stored[name] for name in stored if name.startswith(prefix)}

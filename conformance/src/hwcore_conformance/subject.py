@@ -1,23 +1,28 @@
-"""The plugin under test, the ways to its capabilities, and what it makes and loads."""
+"""The plugin under test, in the process that checks run in: what it makes, loads and answers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from hwcore.artifacts import seal
 from hwcore.contract import (
     Array,
     Artifact,
     Capability,
+    Dataset,
+    Draft,
     HwcoreError,
     LineageStep,
+    Options,
     PluginError,
     Target,
     UserError,
-    WorkHook,
 )
 from hwcore.data import visible
 from hwcore.host import (
@@ -25,80 +30,97 @@ from hwcore.host import (
     LoadedModel,
     PluginHost,
     PluginRecord,
+    allowed_by_environment,
     discover,
     local_cpu,
-    missing_requirements,
 )
-from hwcore.pipeline import Stage, after, mismatch, stage_of
-from hwcore_conformance.clause import Untestable
-from hwcore_conformance.models import MODELS
+from hwcore_conformance.clause import NotApplicable, Untestable
+from hwcore_conformance.models import MODELS, REAL
 from hwcore_conformance.sources import Source, Sources
+from hwcore_conformance.watch import Seen, watching
+from hwcore_conformance.ways import NoWay, Step, runners, way
 
 CALL_SECONDS = 180.0
 """Longest that one call of a plugin may take."""
-MAX_STEPS = 4
-"""Longest way from a transformers model to what a capability takes."""
+
+Door = Literal["in-process", "worker"]
 
 
-class NoWay(Untestable):
-    """No steps lead from a model to what a capability takes."""
+class Answers(NamedTuple):
+    """What a loaded model gives for the cases of its source, and for the padded rows."""
+
+    cases: tuple[dict[str, Array], ...]
+    padded: dict[str, Array] | None
 
 
-class Step(NamedTuple):
-    """One step of the way to a capability."""
+@dataclass(frozen=True)
+class Settings:
+    """What a run of the suite is made with; crosses into the process of the checks as JSON."""
 
     plugin: str
-    row: Capability
+    workspace: Path
+    """A folder that everything is written below."""
+    models: Path
+    """Where the models of this seed are kept."""
+    seed: int = 0
+    families: tuple[str, ...] = ()
+    """The only architectures to try; all, when empty."""
 
 
 class Subject:
     """One plugin, as installed here; see the methods for what checks are given.
 
-    What is made is made once: checks share artifacts, datasets and answers. Close it to end
-    the plugin's processes.
+    What is made is made once: checks share artifacts, models and answers.
     """
 
-    def __init__(
-        self,
-        name: str,
-        workspace: Path,
-        *,
-        seed: int = 0,
-        families: Sequence[str] = (),
-        models: Path | None = None,
-    ) -> None:
-        """``workspace`` is an empty folder that everything is written to.
-
-        ``families`` names the only architectures to try, all by default. ``models`` is where
-        the models of this seed are kept, made there if they are not: by default in the workspace.
-        Raises `UserError` when there is no such plugin.
-        """
-        self.discovery = discover()
-        self.record: PluginRecord = self.discovery.record(name)
-        self.workspace = workspace
-        self.seed = seed
-        self.families = tuple(families)
-        self.target = Target.of(local_cpu())
-        self._sources = Sources(workspace / "sources", models or workspace / "models", seed)
-        self._hosts: dict[str, PluginHost] = {}
-        self._made: dict[tuple[str, str, str], Artifact | HwcoreError] = {}
-        self._loaded: dict[tuple[str, str], LoadedModel] = {}
-        self._answers: dict[tuple[str, str], tuple[dict[str, Array], ...]] = {}
+    def __init__(self, settings: Settings, beat: Callable[[str], None] = lambda what: None) -> None:
+        """``beat`` is told what the plugin is asked next. Raises `UserError` for no such plugin."""
+        self.discovery = discover(allow=allowed_by_environment())
+        self.record: PluginRecord = self.discovery.record(settings.plugin)
+        self.name = settings.plugin
+        self.seed = settings.seed
+        self.workspace = settings.workspace
+        self._families = settings.families
+        self._sources = Sources(
+            settings.workspace / "sources", settings.models, settings.seed, beat=beat
+        )
+        self._beat = beat
+        self._cpu = Target.of(local_cpu())
+        self._hosts: dict[Door, PluginHost] = {}
+        self._made: dict[tuple[str, ...], Artifact | HwcoreError] = {}
+        self._loaded: dict[tuple[str, ...], LoadedModel] = {}
+        self._answers: dict[tuple[str, ...], Answers] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
+        self._first: dict[tuple[str, str], Seen] = {}
         self._folders = 0
+        self.given: list[Path] = []
+        """Folders that were handed out, to plugins above all."""
 
     @property
     def rows(self) -> tuple[Capability, ...]:
         """Capabilities of its manifest."""
         return self.record.capabilities
 
-    def host(self, door: Literal["worker", "in-process"] = "worker") -> PluginHost:
+    def target(self, row: Capability) -> Target | None:
+        """A target here that the capability is for: this CPU, or a device that the plugin names.
+
+        ``None`` where there is none. Raises what the plugin raises when it is asked for devices.
+        """
+        if any(need.mismatch(self._cpu) is None for need in row.targets):
+            return self._cpu
+        if self.record.manifest is None or not self.record.manifest.devices:
+            return None
+        for device in self.kept(("devices",), lambda: self.host().devices()):
+            target = Target.of(device)
+            if any(need.mismatch(target) is None for need in row.targets):
+                return target
+        return None
+
+    def host(self, door: Door = "in-process") -> PluginHost:
         """A host with every installed plugin in it."""
         if door not in self._hosts:
-            self._hosts[door] = PluginHost(
-                self.discovery,
-                door=door,
-                limits=Limits(seconds=CALL_SECONDS) if door == "worker" else None,
-            )
+            limits = Limits(seconds=CALL_SECONDS) if door == "worker" else None
+            self._hosts[door] = PluginHost(self.discovery, door=door, limits=limits)
         return self._hosts[door]
 
     def folder(self, name: str) -> Path:
@@ -106,7 +128,35 @@ class Subject:
         self._folders += 1
         made = self.workspace / "work" / f"{self._folders:04}-{name}"
         made.mkdir(parents=True)
+        self.given.append(made)
         return made
+
+    def kept(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, asked once for each key; what it raises is raised again."""
+        if key not in self._kept:
+            try:
+                self._kept[key] = None, make()
+            except Exception as error:
+                self._kept[key] = error, None
+        problem, value = self._kept[key]
+        if problem is not None:
+            raise problem
+        return value
+
+    def copy_of(self, source: Source, name: str) -> Source:
+        """A copy of a model's folder that no other check looks at."""
+        self._folders += 1
+        return self._sources.copy(source.model, f"{self._folders:04}-{name}")
+
+    def data(self, source: Source, which: int = 0) -> Dataset | None:
+        """What a plugin sees of the made-up rows for a model."""
+
+        def read() -> Dataset | None:
+            data = self._sources.data(source, which)
+            return visible(data) if data is not None else None
+
+        found: Dataset | None = self.kept(("data", str(source.artifact.path), which), read)
+        return found
 
     def candidates(self, row: Capability) -> list[Source]:
         """A model of every architecture, with a task that the capability is for."""
@@ -114,134 +164,251 @@ class Subject:
             self._sources.source(model)
             for model in MODELS
             if (not row.tasks or model.task in row.tasks)
-            and (not self.families or model.family in self.families)
+            and (not self._families or model.family in self._families)
         ]
+
+    def real(self, row: Capability) -> Source | None:
+        """The real model; ``None`` where the row is not for its task, or the run not for it.
+
+        Raises `Untestable` where it is not installed.
+        """
+        wanted = not self._families or REAL.family in self._families
+        if not wanted or (row.tasks and REAL.task not in row.tasks):
+            return None
+        return self._sources.source(REAL)
 
     def sources(self, row: Capability) -> list[Source]:
         """The candidates that get as far as the capability.
 
         Those are left out that no step takes, or that a step refuses as not supported. Raises
-        `Untestable` when that leaves none, or a step fails in another way.
+        `Untestable` when that leaves none, or a step fails in another way; `NotApplicable` when
+        none of the architectures that were asked for leads to it.
         """
-        found, reason = [], "no model has a task that it is for"
+        found, reason, refused = [], "no model has a task that it is for", False
         for source in self.candidates(row):
             try:
                 self.taken(row, source)
             except NoWay as error:
                 reason = str(error)
             except UserError as error:
-                reason = f"every model is refused on the way to it: {error}"
+                reason, refused = f"every model is refused on the way to it: {error}", True
             else:
                 found.append(source)
+        if not found and self._families and not refused:
+            raise NotApplicable(f"of the models that were asked for: {reason}")
         if not found:
             raise Untestable(reason)
         return found
 
-    def way(self, row: Capability, source: Source) -> tuple[Step, ...]:
-        """The steps from a model to what the capability takes: as lossless and own as can be.
+    def works_on(self, row: Capability) -> list[Source]:
+        """The sources that a capability that makes artifacts does not refuse."""
+        found, reason = [], ""
+        for source in self.sources(row):
+            try:
+                self.made(row, source)
+            except UserError as error:
+                reason = str(error)
+            except HwcoreError as error:
+                raise Untestable(f"{source.model.name}: {error}") from error
+            else:
+                found.append(source)
+        if not found:
+            raise Untestable(f"it refuses every model: {reason}")
+        return found
 
-        Raises `NoWay` where the installed plugins give none.
-        """
-        reason = "no installed plugin makes what it takes"
-        needed = any(row.data for record in self.discovery.usable for row in record.capabilities)
-        data = self._sources.data(source) if needed and source.model.modality == "text" else None
-        start = stage_of(source.artifact)
-        ways: list[tuple[int, Stage, tuple[Step, ...]]] = [(0, start, ())]
-        seen: set[Stage] = set()
-        while ways:
-            ways.sort(key=lambda way: way[0])
-            cost, stage, steps = ways.pop(0)
-            if stage in seen:
-                continue
-            seen.add(stage)
-            found = mismatch(row, stage, task=source.artifact.task, target=self.target, data=data)
-            if found is None:
-                return steps
-            if stage.format in {pattern.format for pattern in row.inputs}:
-                reason = found
-            if len(steps) == MAX_STEPS:
-                continue
-            for record in self.discovery.usable:
-                for next_row in record.capabilities:
-                    if next_row.hook == "run" or next_row.id == row.id:
-                        continue
-                    if mismatch(
-                        next_row,
-                        stage,
-                        task=source.artifact.task,
-                        target=self.target,
-                        data=data,
-                    ):
-                        continue
-                    if _lacks_extra(record, next_row):
-                        continue
-                    price = 1 + 20 * (not next_row.lossless) + 5 * (record.name != self.record.name)
-                    step = Step(record.name, next_row)
-                    then = after(stage, record.name, next_row, self.target)
-                    ways.append((cost + price, then, (*steps, step)))
-        raise NoWay(reason)
+    def one(self, row: Capability) -> Source:
+        """The first model that it works on, or loads."""
+        return (self.sources(row) if row.hook == "run" else self.works_on(row))[0]
 
-    def taken(self, row: Capability, source: Source) -> Artifact:
+    def way(
+        self, row: Capability, source: Source, *, through: str | None = None
+    ) -> tuple[Step, ...]:
+        """The steps from a model to what the capability takes. Raises `NoWay`."""
+        return way(
+            self.name,
+            row,
+            source.artifact,
+            discovery=self.discovery,
+            target=self._needed(row),
+            data=self.data(source),
+            through=through,
+        )
+
+    def taken(self, row: Capability, source: Source, *, through: str | None = None) -> Artifact:
         """The artifact that the capability is given for a model.
 
         Raises `UserError` where a step before it refuses the model, `Untestable` where one fails.
         """
         artifact = source.artifact
-        for step in self.way(row, source):
+        for step in self.way(row, source, through=through):
             try:
-                artifact = self._step(step, artifact, source)
+                artifact = self.step(step, artifact, source, self._needed(row))
             except UserError:
                 raise
             except HwcoreError as error:
                 raise Untestable(f"what it takes cannot be made: {error}") from error
         return artifact
 
-    def load(self, row: Capability, source: Source) -> LoadedModel:
-        """A model loaded by a run capability, in a worker; shared by the checks of the row.
+    def made(self, row: Capability, source: Source) -> Artifact:
+        """What the capability makes of a model, once. Raises what the plugin raises."""
+        return self.step_on(row, self.taken(row, source), source)
 
-        Raises `Untestable` where that fails.
-        """
+    def step_on(self, row: Capability, artifact: Artifact, source: Source) -> Artifact:
+        """What the capability makes of an artifact, once. Raises what the plugin raises."""
+        return self.step(Step(self.name, row), artifact, source, self._needed(row))
+
+    def step(self, step: Step, artifact: Artifact, source: Source, target: Target) -> Artifact:
+        """What one step makes of an artifact, once. Raises what the plugin raises."""
+        key = step.plugin, step.row.id, artifact.digest, str(artifact.root), target.fingerprint
+        if key not in self._made:
+            try:
+                self._made[key] = self.again(step, artifact, source, target)
+            except HwcoreError as error:
+                self._made[key] = error
+        found = self._made[key]
+        if isinstance(found, HwcoreError):
+            raise found
+        return found
+
+    def again(
+        self,
+        step: Step,
+        artifact: Artifact,
+        source: Source,
+        target: Target,
+        *,
+        options: Options | None = None,
+        data: Dataset | None = None,
+        out: Path | None = None,
+        door: Door = "in-process",
+    ) -> Artifact:
+        """Run one step now, and seal what it made. Raises what the plugin raises."""
+        row = step.row
+        assert row.hook != "run"  # noqa: S101 - a run row makes nothing
+        if row.data is not None and data is None:
+            data = self.data(source)
+        work = self.folder(f"{step.plugin}-{row.id}") if out is None else out
+        self._beat(f"{row.hook} {row.id} of {step.plugin} on {source.model.name}")
+        with self._watched(step, door):
+            draft = self.host(door).call(
+                row.hook,
+                step.plugin,
+                source=artifact,
+                capability=row.id,
+                options=options or {},
+                data=data if row.data is not None else None,
+                target=target,
+                reference=source.artifact,
+                out=work,
+                seed=self.seed,
+            )
+        return self.sealed(step, draft, artifact, work, target, data)
+
+    def sealed(
+        self,
+        step: Step,
+        draft: Draft,
+        parent: Artifact,
+        out: Path,
+        target: Target,
+        data: Dataset | None = None,
+    ) -> Artifact:
+        """An artifact of what a step has written. Raises `PluginError` that names the step."""
+        record, hook = self.discovery.record(step.plugin), step.row.hook
+        lineage = LineageStep(
+            hook=hook,
+            plugin=step.plugin,
+            version=record.version,
+            capability=step.row.id,
+            target=target.fingerprint,
+            seed=self.seed,
+            dataset=data.digest if data is not None else None,
+            parent=parent.digest,
+            libraries=record.library_versions(),
+        )
         try:
-            return self.open_shared(row, source)
-        except HwcoreError as error:
-            raise Untestable(f"{row.id} does not load it: {error}") from error
+            return seal(out, draft, parent, lineage)
+        except PluginError as error:
+            named = {"plugin": step.plugin, "version": record.version, "hook": hook}
+            raise PluginError(error.reason, **named, hint=error.hint) from error
 
-    def open_shared(self, row: Capability, source: Source) -> LoadedModel:
-        """The same. Raises what the plugin raises."""
-        key = row.id, source.model.name
+    def first(self, row: Capability) -> Seen:
+        """What its first call in this process did beside its work, files left out.
+
+        Libraries are imported in it, and pools and servers started that later calls use.
+        """
+        return self._first.get((self.name, row.id), Seen())
+
+    def judge(self, row: Capability, artifact: Artifact) -> Step:
+        """The runner that says what an artifact computes. Raises `Untestable` without one."""
+        target = self._needed(row)
+        found = runners(artifact, plugin=self.name, discovery=self.discovery, target=target)
+        if not found:
+            raise Untestable(f"no installed plugin runs {artifact.format} on this target")
+        return found[0]
+
+    def reference(self, row: Capability, artifact: Artifact) -> Step | None:
+        """The runner that a run capability is held to: a reference row that is not itself."""
+        step = self.judge(row, artifact)
+        itself = step == Step(self.name, row)
+        return step if step.row.reference and not itself else None
+
+    def model(self, step: Step, artifact: Artifact, target: Target | None = None) -> LoadedModel:
+        """A loaded model, shared by checks. Raises what the plugin raises."""
+        key = step.plugin, step.row.id, artifact.digest, str(artifact.root)
         if key not in self._loaded:
-            self._loaded[key] = self.open(row, self.taken(row, source))
+            self._loaded[key] = self._open(step, artifact, target)
         return self._loaded[key]
 
-    def answers(self, row: Capability, source: Source) -> tuple[dict[str, Array], ...]:
-        """What the shared model answers to each case, asked once. Raises what the plugin raises."""
-        key = row.id, source.model.name
-        if key not in self._answers:
-            model = self.load(row, source)
-            self._answers[key] = tuple(model(case.inputs) for case in source.cases)
-        return self._answers[key]
-
+    @contextmanager
     def open(
         self,
         row: Capability,
         artifact: Artifact,
         *,
-        door: Literal["worker", "in-process"] = "worker",
-    ) -> LoadedModel:
-        """Load an artifact with a run capability. Raises what the plugin raises."""
-        return self.host(door).run(
-            self.record.name, artifact, capability=row.id, options={}, target=self.target
-        )
+        options: Options | None = None,
+        door: Door = "in-process",
+    ) -> Iterator[LoadedModel]:
+        """A model of one's own, loaded by the plugin. Raises what the plugin raises."""
+        step = Step(self.name, row)
+        with self._open(step, artifact, options=options, door=door) as model:
+            yield model
+
+    @contextmanager
+    def worker(self, step: Step, artifact: Artifact) -> Iterator[LoadedModel]:
+        """A model loaded in a worker of its own. Raises what the plugin raises."""
+        with self._open(step, artifact, door="worker") as model:
+            yield model
+
+    def answers(self, step: Step, artifact: Artifact, source: Source) -> Answers:
+        """What the shared model gives for a source's inputs, asked once.
+
+        Raises what the plugin raises.
+        """
+        key = step.plugin, step.row.id, artifact.digest, str(artifact.root)
+        if key not in self._answers:
+            model = self.model(step, artifact)
+            self._beat(f"{step.row.id} of {step.plugin} answers for {source.model.name}")
+            padded = source.padded
+            self._answers[key] = Answers(
+                tuple(copies(model(copies(case.inputs))) for case in source.cases),
+                copies(model(copies(padded.inputs))) if padded is not None else None,
+            )
+        return self._answers[key]
+
+    def beat(self, what: str) -> None:
+        """Say that a check goes on: one that is silent for long is taken for hung."""
+        self._beat(what)
 
     def forget_models(self) -> None:
-        """End the processes of loaded models."""
+        """Close loaded models, and forget what they answered."""
         for model in self._loaded.values():
             model.close()
         self._loaded.clear()
         self._answers.clear()
 
     def close(self) -> None:
-        """End all processes."""
+        """End all workers."""
         self.forget_models()
         for host in self._hosts.values():
             host.close()
@@ -258,73 +425,57 @@ class Subject:
     ) -> None:
         self.close()
 
-    def _step(self, step: Step, artifact: Artifact, source: Source) -> Artifact:
-        key = step.plugin, step.row.id, artifact.digest
-        found = self._made.get(key)
-        if found is None:
-            try:
-                found = self._call(step, artifact, source)
-            except HwcoreError as error:
-                found = error
-            self._made[key] = found
-        if isinstance(found, HwcoreError):
-            raise found
-        return found
-
-    def _call(
+    def _open(
         self,
         step: Step,
         artifact: Artifact,
-        source: Source,
-    ) -> Artifact:
-        """Run one step now, and seal what it made. Raises what the plugin raises."""
-        row = step.row
-        if row.hook == "run":
-            raise ValueError("a run row makes nothing")
-        hook: WorkHook = row.hook
-        record = self.discovery.record(step.plugin)
-        data = visible(self._sources.data(source)) if row.data is not None else None
-        work = self.folder(f"{step.plugin}-{row.id}")
-        draft = self.host().call(
-            hook,
-            step.plugin,
-            source=artifact,
-            capability=row.id,
-            options={},
-            data=data,
-            target=self.target,
-            reference=source.artifact,
-            out=work,
-            seed=self.seed,
-        )
-        lineage = LineageStep(
-            hook=hook,
-            plugin=step.plugin,
-            version=record.version,
-            capability=row.id,
-            target=self.target.fingerprint,
-            seed=self.seed,
-            dataset=data.digest if data is not None else None,
-            parent=artifact.digest,
-            libraries=record.library_versions(),
-        )
-        try:
-            return seal(work, draft, artifact, lineage)
-        except PluginError as error:
-            raise PluginError(
-                error.reason,
-                plugin=step.plugin,
-                version=record.version,
-                hook=hook,
-                hint=error.hint,
-            ) from error
+        target: Target | None = None,
+        *,
+        options: Options | None = None,
+        door: Door = "in-process",
+    ) -> LoadedModel:
+        self._beat(f"run {step.row.id} of {step.plugin} loads {artifact.format}")
+        needed = target or self._needed(step.row)
+        with self._watched(step, door):
+            return self.host(door).run(
+                step.plugin,
+                artifact,
+                capability=step.row.id,
+                options=options or {},
+                target=needed,
+            )
+
+    @contextmanager
+    def _watched(self, step: Step, door: Door) -> Iterator[None]:
+        """Look at the first call of a capability that is made here."""
+        key = step.plugin, step.row.id
+        if door == "worker" or key in self._first:
+            yield
+            return
+        with watching([], []) as seen:
+            self._first[key] = seen
+            yield
+
+    def _needed(self, row: Capability) -> Target:
+        """The target that checks of a capability are for. Raises `Untestable` without one."""
+        target = self.target(row)
+        if target is None:
+            raise Untestable("the hardware that it needs is not here")
+        return target
 
 
-def _lacks_extra(record: PluginRecord, row: Capability) -> bool:
-    try:
-        return row.extra is not None and bool(missing_requirements(record, row.extra))
-    except PluginError:  # there is no such extra: a clause of its own says so
-        return True
+def copies(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Inputs for one call, or what it gave: a plugin could write to what others compare with."""
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """sha256 of every file below a folder, by its path in it."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def names_of(values: Sequence[object]) -> str:

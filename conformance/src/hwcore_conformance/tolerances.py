@@ -6,11 +6,17 @@ that models with small outputs are held to the same standard as those with large
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from hwcore.contract import Array, Traits
+from hwcore.contract import Array, Artifact
+
+Outputs = Literal["hidden states", "logits"]
+"""What the last operation of a model is: a normalization, or a product and nothing after it."""
+Scheme = Literal["none", "bf16", "int8", "int4"]
+DType = Literal["float32", "bfloat16"]
+"""Of what is not quantized."""
 
 
 class Tolerance(NamedTuple):
@@ -21,37 +27,71 @@ class Tolerance(NamedTuple):
     origin: str
 
 
-FLOAT32 = Tolerance(
+class Key(NamedTuple):
+    """What a bound is for."""
+
+    outputs: Outputs
+    scheme: Scheme
+    dtype: DType
+
+
+FLOAT32: Final = Tolerance(
     2e-3,
     2e-4,
-    "float32 sums in another order: 24 bits of mantissa over some thousand terms and a dozen "
-    "layers, with room for approximations of erf and exp",
+    "sums in another order: 24 bits of mantissa over some thousand terms and a dozen layers, with "
+    "room for approximations of erf and exp",
 )
-BFLOAT16 = Tolerance(
-    0.5,
-    0.05,
-    "8 bits of mantissa, 2**-9 for each rounding (bfloat16 as in IEEE 754 with 16 bits cut off)",
+_BITS = "8 bits of mantissa, 2**-9 for each rounding: bfloat16 is binary32 (IEEE 754) cut off"
+_STEPS = (
+    "steps of 1/127 of a channel's largest weight and of the range of activations, which random "
+    "small models use to the full; the largest error is bounded against what is not rounding"
 )
-INT8 = Tolerance(
-    2.0,
-    0.35,
-    "steps of 1/127 of the largest weight of a channel and of the range of activations; random "
-    "small models have no outlier channels but also no redundancy",
-)
-INT4 = Tolerance(4.0, 1.0, "steps of 1/7 of the largest weight of a group")
-REPEATED = Tolerance(
+_FEW = "; few numbers for each row, and no normalization after the last rounding"
+
+TABLE: Final[dict[Key, Tolerance]] = {
+    Key("hidden states", "none", "float32"): FLOAT32,
+    Key("logits", "none", "float32"): FLOAT32,
+    Key("hidden states", "none", "bfloat16"): Tolerance(0.5, 0.05, _BITS),
+    Key("logits", "none", "bfloat16"): Tolerance(0.5, 0.1, _BITS + _FEW),
+    Key("hidden states", "bf16", "float32"): Tolerance(0.5, 0.05, _BITS + ", of weights alone"),
+    Key("logits", "bf16", "float32"): Tolerance(0.5, 0.1, _BITS + _FEW),
+    Key("hidden states", "bf16", "bfloat16"): Tolerance(0.5, 0.05, _BITS),
+    Key("logits", "bf16", "bfloat16"): Tolerance(0.5, 0.1, _BITS + _FEW),
+    Key("hidden states", "int8", "float32"): Tolerance(10.0, 0.35, _STEPS),
+    Key("logits", "int8", "float32"): Tolerance(10.0, 0.5, _STEPS + _FEW),
+    Key("hidden states", "int8", "bfloat16"): Tolerance(10.0, 0.4, f"{_STEPS}; and {_BITS}"),
+    Key("logits", "int8", "bfloat16"): Tolerance(10.0, 0.55, f"{_STEPS}{_FEW}; and {_BITS}"),
+    Key("hidden states", "int4", "float32"): Tolerance(
+        20.0, 0.7, "steps of 1/7 of a group's largest weight"
+    ),
+    Key("logits", "int4", "float32"): Tolerance(
+        20.0, 0.8, "steps of 1/7 of a group's largest weight" + _FEW
+    ),
+    Key("hidden states", "int4", "bfloat16"): Tolerance(
+        20.0, 0.75, f"steps of 1/7 of a group's largest weight; and {_BITS}"
+    ),
+    Key("logits", "int4", "bfloat16"): Tolerance(
+        20.0, 0.85, f"steps of 1/7 of a group's largest weight{_FEW}; and {_BITS}"
+    ),
+}
+"""For one artifact against another, or against the float32 original."""
+
+REPEATED: Final = Tolerance(
     1e-5, 1e-6, "the same arithmetic on the same numbers; vector widths may follow the shape"
 )
+"""For two answers to one question."""
 
-_SCHEMES = {None: FLOAT32, "bf16": BFLOAT16}
 
-
-def tolerance_for(traits: Traits, *, lossless: bool = True) -> Tolerance:
-    """For an artifact of these traits against the float32 original."""
-    scheme = traits.quantization
-    if scheme in _SCHEMES:
-        return _SCHEMES[scheme] if lossless else BFLOAT16
-    return INT4 if scheme is not None and scheme.startswith("int4") else INT8
+def tolerance_for(artifact: Artifact, *, lossless: bool = True) -> Tolerance:
+    """For the answers of an artifact; a lossy row that quantizes nothing computes in bfloat16."""
+    scheme = artifact.traits.quantization or "none"
+    kind: Scheme = "int8"
+    for known in ("none", "bf16", "int4"):
+        if scheme.startswith(known):
+            kind = known
+    outputs: Outputs = "hidden states" if artifact.task == "feature-extraction" else "logits"
+    dtype: DType = "float32" if lossless or kind in ("int8", "int4") else "bfloat16"
+    return TABLE[Key(outputs, kind, dtype)]
 
 
 class Difference(NamedTuple):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from acme_hwcore.plugin import export, run  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sparsify,
+)
 
 KILLS = "MAN-001"
 SAYS = "its entry point is called"
-PATCHES = {"hwcore-plugin.toml": ['name = "acme"', 'name = "acme2"']}
+PATCHES = {"hwcore-plugin.toml": ['name = "reference"', 'name = "reference2"']}
 STOPS = True

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import filelock  # noqa: F401 - what is wrong here
-from acme_hwcore.plugin import export, run  # noqa: F401 - hooks
+import safetensors  # noqa: F401 - what is wrong here
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sparsify,
+)
 
 KILLS = "MAN-002"
-SAYS = "imports filelock"
-PATCHES = {
-    "hwcore-plugin.toml": [
-        'libraries = ["numpy"]',
-        'libraries = ["numpy", "filelock"]',
-        "[licences]",
-        '[licences]\nfilelock = "MIT"',
-    ]
-}
+SAYS = "imports safetensors"

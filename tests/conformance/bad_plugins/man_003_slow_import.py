@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import time
 
-from acme_hwcore.plugin import export, run  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sparsify,
+)
 
 KILLS = "MAN-003"
 SAYS = "acme_bad.plugin takes 2"

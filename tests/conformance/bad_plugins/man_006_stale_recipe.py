@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from acme_hwcore.plugin import export, run  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sparsify,
+)
 
 KILLS = "MAN-006"
-SAYS = "has a step export npy"
-PATCHES = {"recipes/acme-numpy.yaml": ["capability: npz", "capability: npy"]}
+SAYS = "has a step quantize int8-weights"
+PATCHES = {"recipes/reference-int8.yaml": ["capability: int8", "capability: int8-weights"]}

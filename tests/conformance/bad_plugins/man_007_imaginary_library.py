@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from acme_hwcore.plugin import export, run  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sparsify,
+)
 
 KILLS = "MAN-007"
 SAYS = "nothing brings acme-imaginary"
 PATCHES = {
     "hwcore-plugin.toml": [
-        'libraries = ["numpy"]',
-        'libraries = ["numpy", "acme-imaginary"]',
+        '"numpy", "safetensors"]',
+        '"numpy", "safetensors", "acme-imaginary"]',
         "[licences]",
         '[licences]\nacme-imaginary = "MIT"',
     ]

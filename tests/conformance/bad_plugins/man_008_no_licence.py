@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from acme_hwcore.plugin import export, run  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sparsify,
+)
 
 KILLS = "MAN-008"
 SAYS = "no licence is given for numpy"

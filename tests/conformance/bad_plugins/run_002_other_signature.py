@@ -1,25 +1,33 @@
-"""Lists its inputs in another order."""
+"""Lists its inputs in the order of its engine, which is the alphabet's."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from acme_hwcore.engine import Encoder
-from acme_hwcore.plugin import export  # noqa: F401 - a hook
+from acme_reference import plugin as good
+from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
 
-from hwcore.contract import Artifact, Runner, hookimpl
+from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 
 KILLS = "RUN-002"
 SAYS = "its inputs are"
 
 
-class Bad(Encoder):
-    def __init__(self, file: Any, signature: Any) -> None:
-        inputs = tuple(reversed(signature.inputs))
-        super().__init__(file, signature.model_copy(update={"inputs": inputs}))
+class Bad:
+    def __init__(self, runner: Runner) -> None:
+        inputs = tuple(sorted(runner.signature.inputs, key=lambda spec: spec.name))
+        self._runner = runner
+        self.signature = runner.signature.model_copy(update={"inputs": inputs})
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        return self._runner(inputs, outputs)
+
+    def close(self) -> None:
+        self._runner.close()
 
 
 @hookimpl
-def run(artifact: Artifact) -> Runner:
-    """``numpy``, wrongly."""
-    return Bad(artifact.component_file(), artifact.component().signature)
+def run(artifact: Artifact, capability: str, target: Target) -> Runner:
+    """``float64``, wrongly."""
+    runner = good.run(artifact=artifact, capability=capability, target=target)
+    return Bad(runner) if capability == "float64" else runner

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from acme_hwcore.engine import Encoder
-from acme_hwcore.plugin import export  # noqa: F401 - a hook
+from acme_reference import plugin as good
+from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
 
-from hwcore.contract import Artifact, Runner, hookimpl
+from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 
 KILLS = "RUN-004"
-SAYS = "bert-feature-extraction, 3 × 33: output"
+SAYS = "padded to 40: output"
 
 
-class Bad(Encoder):
-    def __call__(self, inputs: Any, outputs: Any = None) -> dict[str, Any]:
+class Bad:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.signature = runner.signature
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
         mask = np.ones_like(inputs["attention_mask"])
-        return super().__call__({**inputs, "attention_mask": mask})
+        return self._runner({**inputs, "attention_mask": mask}, outputs)
+
+    def close(self) -> None:
+        self._runner.close()
 
 
 @hookimpl
-def run(artifact: Artifact) -> Runner:
-    """``numpy``, wrongly."""
-    return Bad(artifact.component_file(), artifact.component().signature)
+def run(artifact: Artifact, capability: str, target: Target) -> Runner:
+    """``float64``, wrongly."""
+    runner = good.run(artifact=artifact, capability=capability, target=target)
+    return Bad(runner) if capability == "float64" else runner

@@ -1,30 +1,39 @@
-"""Returns the same memory from every call."""
+"""Writes what it returns into memory that it uses again, each thread into its own."""
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from collections.abc import Sequence
 
-from acme_hwcore.engine import Encoder
-from acme_hwcore.plugin import export  # noqa: F401 - a hook
+from acme_reference import plugin as good
+from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
 
-from hwcore.contract import Artifact, Runner, hookimpl
+from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 
 KILLS = "RUN-008"
 SAYS = "changed with the next call"
 
 
-class Bad(Encoder):
-    kept: Any = None
+class Bad:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.signature = runner.signature
+        self._here = threading.local()
 
-    def __call__(self, inputs: Any, outputs: Any = None) -> dict[str, Any]:
-        found = super().__call__(inputs)["last_hidden_state"]
-        if self.kept is None or self.kept.shape != found.shape:
-            self.kept = found
-        self.kept[...] = found
-        return {"last_hidden_state": self.kept}
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        found = self._runner(inputs, outputs)
+        for name, array in found.items():
+            kept = self._here.__dict__.setdefault(f"{name} {array.shape}", array)
+            kept[...] = array
+            found[name] = kept
+        return found
+
+    def close(self) -> None:
+        self._runner.close()
 
 
 @hookimpl
-def run(artifact: Artifact) -> Runner:
-    """``numpy``, wrongly."""
-    return Bad(artifact.component_file(), artifact.component().signature)
+def run(artifact: Artifact, capability: str, target: Target) -> Runner:
+    """``float64``, wrongly."""
+    runner = good.run(artifact=artifact, capability=capability, target=target)
+    return Bad(runner) if capability == "float64" else runner

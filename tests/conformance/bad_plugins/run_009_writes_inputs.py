@@ -1,26 +1,35 @@
-"""Clears the mask that it was given."""
+"""Turns the mask that it was given around in place."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from acme_hwcore.engine import Encoder
-from acme_hwcore.plugin import export  # noqa: F401 - a hook
+import numpy as np
+from acme_reference import plugin as good
+from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
 
-from hwcore.contract import Artifact, Runner, hookimpl
+from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 
 KILLS = "RUN-009"
 SAYS = "the input 'attention_mask' was written to"
 
 
-class Bad(Encoder):
-    def __call__(self, inputs: Any, outputs: Any = None) -> dict[str, Any]:
-        found = super().__call__(inputs)
-        inputs["attention_mask"][...] = 0
+class Bad:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.signature = runner.signature
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        found = self._runner(inputs, outputs)
+        np.subtract(1, inputs["attention_mask"], out=inputs["attention_mask"])
         return found
+
+    def close(self) -> None:
+        self._runner.close()
 
 
 @hookimpl
-def run(artifact: Artifact) -> Runner:
-    """``numpy``, wrongly."""
-    return Bad(artifact.component_file(), artifact.component().signature)
+def run(artifact: Artifact, capability: str, target: Target) -> Runner:
+    """``float64``, wrongly."""
+    runner = good.run(artifact=artifact, capability=capability, target=target)
+    return Bad(runner) if capability == "float64" else runner

@@ -1,29 +1,38 @@
-"""Keeps what it works on in itself, and looks at it again."""
+"""Sets the inputs of its one request, then runs that: between the two, another call may come."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-from acme_hwcore.engine import Encoder
-from acme_hwcore.plugin import export  # noqa: F401 - a hook
+from acme_reference import plugin as good
+from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
 
-from hwcore.contract import Artifact, Runner, hookimpl
+from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 
 KILLS = "RUN-010"
 SAYS = "called from 4 threads"
 
 
-class Bad(Encoder):
-    def __call__(self, inputs: Any, outputs: Any = None) -> dict[str, Any]:
-        self.question = inputs
-        found = super().__call__(inputs)["last_hidden_state"]
-        time.sleep(0.002)
-        return {"last_hidden_state": found + np.float32(self.question is not inputs)}
+class Bad:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.signature = runner.signature
+        self._tensors: dict[str, Array] = {}
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        for name, array in inputs.items():
+            self._tensors[name] = array
+        return self._infer(outputs)
+
+    def _infer(self, outputs: Sequence[str] | None) -> dict[str, Array]:
+        return self._runner(self._tensors, outputs)
+
+    def close(self) -> None:
+        self._runner.close()
 
 
 @hookimpl
-def run(artifact: Artifact) -> Runner:
-    """``numpy``, wrongly."""
-    return Bad(artifact.component_file(), artifact.component().signature)
+def run(artifact: Artifact, capability: str, target: Target) -> Runner:
+    """``float64``, wrongly."""
+    runner = good.run(artifact=artifact, capability=capability, target=target)
+    return Bad(runner) if capability == "float64" else runner

@@ -1,26 +1,33 @@
-"""Fails when it is closed again."""
+"""Lets go of its engine when it is closed, and again."""
 
 from __future__ import annotations
 
-from acme_hwcore.engine import Encoder
-from acme_hwcore.plugin import export  # noqa: F401 - a hook
+from collections.abc import Sequence
 
-from hwcore.contract import Artifact, Runner, hookimpl
+from acme_reference import plugin as good
+from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
+
+from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 
 KILLS = "RUN-011"
-SAYS = "closed twice, it raises RuntimeError: it is closed"
+SAYS = "closed twice, it raises AttributeError"
 
 
-class Bad(Encoder):
-    closed = False
+class Bad:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self.signature = runner.signature
+
+    def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
+        return self._runner(inputs, outputs)
 
     def close(self) -> None:
-        if self.closed:
-            raise RuntimeError("it is closed")
-        self.closed = True
+        self._runner.close()
+        del self._runner
 
 
 @hookimpl
-def run(artifact: Artifact) -> Runner:
-    """``numpy``, wrongly."""
-    return Bad(artifact.component_file(), artifact.component().signature)
+def run(artifact: Artifact, capability: str, target: Target) -> Runner:
+    """``float64``, wrongly."""
+    runner = good.run(artifact=artifact, capability=capability, target=target)
+    return Bad(runner) if capability == "float64" else runner

@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import typer
-from command import Command
+from command import Command, program
 
 from hwcore._version import __version__
-from hwcore.cli.app import app
 
 
 def commands(node: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command with the words it is called by; groups of commands, too."""
-    node = node or typer.main.get_command(app)
+    node = node or program()
     yield path, node
     for name, inner in getattr(node, "commands", {}).items():
         yield from commands(inner, (*path, name))
@@ -32,11 +30,17 @@ def test_commands_are_those_of_the_documentation() -> None:
         "compile",
         "run",
         "bench",
+        "new-plugin",
         "plugins list",
         "plugins info",
         "doctor",
         "cache list",
         "cache prune",
+        "conformance run",
+        "conformance list",
+        "conformance verify",
+        "conformance matrix",
+        "conformance operators",
     }
 
 
@@ -48,7 +52,7 @@ def test_help_ends_with_an_example_of_this_command(hwcore: Command, path: tuple[
     assert done.err == ""
 
 
-@pytest.mark.parametrize("path", [(), ("plugins",), ("cache",)], ids=["hwcore", "plugins", "cache"])
+@pytest.mark.parametrize("path", [(), ("plugins",), ("cache",), ("conformance",)], ids=" ".join)
 def test_a_group_shows_its_help_when_called_bare(hwcore: Command, path: tuple[str, ...]) -> None:
     shown, asked = hwcore(*path), hwcore(*path, "--help").check()
     assert shown.out.split() == asked.out.split()

@@ -11,13 +11,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from hwcore._version import __version__
-from hwcore.cli import bench, cache, doctor, optimize, plugins, predict, verbs
+from hwcore.cli import bench, cache, doctor, new_plugin, optimize, plugins, predict, verbs
 from hwcore.cli.errors import guarded
 from hwcore.cli.options import refuse_empty
+from hwcore.cli.plugged import Commands
 from hwcore.cli.settings import Settings
 
 app = typer.Typer(
     name="hwcore",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -69,6 +71,7 @@ _add("compile", verbs.compile_, verbs.COMPILE_EXAMPLE)
 _add("run", predict.run, predict.EXAMPLE)
 _add("bench", bench.bench, bench.EXAMPLE)
 app.add_typer(plugins.app, name="plugins")
+_add("new-plugin", new_plugin.new_plugin, new_plugin.EXAMPLE)
 _add("doctor", doctor.doctor, doctor.EXAMPLE)
 app.add_typer(cache.app, name="cache")
 

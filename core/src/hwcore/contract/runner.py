@@ -21,7 +21,9 @@ Arrays = Mapping[str, Array]
 class Runner(Protocol):
     """What the ``run`` hook gives. Safe to call from several threads at once.
 
-    The host checks inputs against the signature before a call, so a runner need not.
+    The host checks inputs against the signature before a call, so a runner need not. One that is
+    not for the CPU also has a property ``device``: the id of the device that it runs on, one of
+    those that its plugin's ``devices`` gives.
     """
 
     @property

@@ -6,6 +6,7 @@ from hwcore.data.collate import collate
 from hwcore.data.dtypes import numpy_dtype
 from hwcore.data.examples import example_inputs
 from hwcore.data.metrics import METRICS, compute, correct, predictions, score
+from hwcore.data.shapes import near
 from hwcore.data.store import read_dataset, visible
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "compute",
     "correct",
     "example_inputs",
+    "near",
     "numpy_dtype",
     "predictions",
     "read_dataset",

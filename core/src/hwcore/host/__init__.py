@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hwcore.host.cpu import available_cores, local_cpu
     from hwcore.host.discovery import allowed_by_environment, discover
+    from hwcore.host.drafts import check_draft
     from hwcore.host.events import Event, LogEvent, OnEvent, ProgressEvent
     from hwcore.host.limits import Limits
     from hwcore.host.manager import PluginHost
@@ -31,6 +32,7 @@ _HOMES = {
     "ProgressEvent": "events",
     "allowed_by_environment": "discovery",
     "available_cores": "cpu",
+    "check_draft": "drafts",
     "check_options": "options",
     "discover": "discovery",
     "installed_version": "requirements",
@@ -50,6 +52,7 @@ __all__ = [
     "ProgressEvent",
     "allowed_by_environment",
     "available_cores",
+    "check_draft",
     "check_options",
     "discover",
     "installed_version",

@@ -7,6 +7,7 @@ are imported by the functions that need them, and reading a local model needs ne
 from hwcore.transformers.images import ImageProcessor, load_image_processor
 from hwcore.transformers.module import load_module
 from hwcore.transformers.source import read_source
+from hwcore.transformers.tensors import read_tensors
 from hwcore.transformers.tokenizer import Tokenizer, load_tokenizer
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "load_module",
     "load_tokenizer",
     "read_source",
+    "read_tensors",
 ]

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import UserError
@@ -69,10 +69,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     else:
         raise _no_safetensors(folder)
     counts = [
-        (prod(shape), _FLOAT_BITS[dtype])
+        (prod(entry.shape), _FLOAT_BITS[entry.dtype])
         for header in shards.values()
-        for dtype, shape in header.values()
-        if dtype in _FLOAT_BITS
+        for entry in header.values()
+        if entry.dtype in _FLOAT_BITS
     ]
     if not counts:
         raise UserError(
@@ -86,8 +86,18 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     )
 
 
-Header = dict[str, tuple[str, tuple[int, ...]]]
-"""Dtype and shape of each tensor."""
+class Entry(NamedTuple):
+    """Where a tensor lies in its file, and what it is."""
+
+    dtype: str
+    """As safetensors has it: ``F32``, ``BF16`` …"""
+    shape: tuple[int, ...]
+    begin: int
+    """Of its first byte, from the beginning of the file."""
+
+
+Header = dict[str, Entry]
+"""The tensors of a file, by name."""
 
 
 def read_header(path: Path) -> Header:
@@ -126,7 +136,7 @@ def read_header(path: Path) -> Header:
             damaged(f"the header's entry for {name!r} is not one ({error!r})")
         if rest or end - begin != expected:
             damaged(f"tensor {name!r} has {end - begin} bytes, expected {expected}")
-        tensors[name] = (dtype, tuple(shape))
+        tensors[name] = Entry(dtype, tuple(shape), 8 + length + begin)
         spans.append((begin, end, name))
     position = 0
     for begin, end, name in sorted(spans):

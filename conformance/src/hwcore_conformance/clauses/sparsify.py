@@ -1,0 +1,106 @@
+"""SPR: zeros, where and as many as the artifact says."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hwcore.contract import Artifact, Capability, Sparsity
+from hwcore_conformance.clause import Broken, Clauses, Measured, NotApplicable, Untestable
+from hwcore_conformance.inspection import Unreadable, tensors
+from hwcore_conformance.patterns import keeps
+from hwcore_conformance.subject import Subject
+from hwcore_conformance.ways import NoWay
+
+CLAUSES = Clauses()
+SLACK = 0.01
+"""How much the share of zeros may differ from what is claimed: rounding to whole blocks."""
+
+
+class Zeros(NamedTuple):
+    """Zeros in the matrices of an artifact that were pruned."""
+
+    number: int
+    share: float
+    broken: str
+    """A matrix whose zeros do not follow the pattern; empty when there is none."""
+
+
+@CLAUSES(
+    "SPR-001",
+    "A sparsified artifact MUST hold the share of zeros that it claims, in the pattern it claims.",
+    scope="sparsify",
+    mend="Measure the zeros in what was written, and put that into `Traits.sparsity`.",
+)
+def zeros_are_counted(subject: Subject, row: Capability) -> Measured:
+    """Matrices of at least two dimensions that have zeros, read from the files."""
+    shares: Measured = {}
+    for source in subject.works_on(row):
+        artifact = subject.made(row, source)
+        claimed = artifact.traits.sparsity
+        if claimed is None:
+            raise Broken(f"{source.model.name}: its traits say nothing of sparsity")
+        found = _zeros(artifact, claimed)
+        if found.broken:
+            raise Broken(
+                f"{source.model.name}: the zeros of {found.broken} do not follow {claimed.pattern}"
+            )
+        if found.share < claimed.share - SLACK:
+            raise Broken(
+                f"{source.model.name}: it claims {claimed.share:.0%} of zeros, and the matrices "
+                f"that have any hold {found.share:.0%}"
+            )
+        shares[source.model.name] = found.share
+    return {"shares": shares}
+
+
+@CLAUSES(
+    "SPR-002",
+    "A step after a sparsification MUST keep its zeros.",
+    scope="work",
+    mend="Prune before folding and transposing, map zero to zero when quantizing, and count again.",
+)
+def zeros_survive(subject: Subject, row: Capability) -> Measured:
+    """What the capability makes of a sparse artifact, where there is a way to one."""
+    if row.hook == "sparsify":
+        raise NotApplicable("SPR-001 looks at what it makes itself")
+    source = subject.one(row)
+    try:
+        sparse = subject.taken(row, source, through="sparsify")
+    except NoWay:
+        raise NotApplicable("no installed plugin makes a sparse artifact that it takes") from None
+    before = sparse.traits.sparsity
+    assert before is not None  # noqa: S101 - the host holds a sparsify hook to it
+    after = subject.step_on(row, sparse, source)
+    claimed = after.traits.sparsity
+    if claimed != before:
+        said = f"{claimed.share:.0%} of {claimed.pattern}" if claimed else "nothing"
+        raise Broken(
+            f"its source says {before.share:.0%} of {before.pattern} zeros, its result {said}"
+        )
+    held, found = _zeros(sparse, before), _zeros(after, before)
+    if found.number < (1 - SLACK) * held.number:
+        raise Broken(f"of the {held.number} zeros of its source, {found.number} are left")
+    if found.broken and not held.broken:
+        raise Broken(f"the zeros of {found.broken} do not follow {before.pattern} any more")
+    return {"share": found.share}
+
+
+def _zeros(artifact: Artifact, claimed: Sparsity) -> Zeros:
+    """Raises `Untestable` for files that the suite cannot read."""
+    zeros, total, broken = 0, 0, ""
+    try:
+        for name, tensor in tensors(artifact):
+            if not tensor.matrix or tensor.values is None or tensor.values.all():
+                continue
+            values = np.asarray(tensor.values)
+            share = 1 - np.count_nonzero(values) / values.size
+            if share < claimed.share / 2:  # zeros by chance: a dead channel, a padding token
+                continue
+            if not broken and keeps(values.reshape(len(values), -1), claimed.pattern) is False:
+                broken = name
+            zeros, total = zeros + values.size - np.count_nonzero(values), total + values.size
+    except Unreadable as error:
+        raise Untestable(f"its zeros cannot be counted: {error}") from error
+    return Zeros(zeros, zeros / total if total else 0.0, broken)

@@ -1,0 +1,1 @@
+"""BERT encoders on numpy, as a plugin of hwcore."""

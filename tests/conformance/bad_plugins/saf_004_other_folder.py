@@ -1,0 +1,27 @@
+"""Goes into `out` to write there, and stays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from acme_reference import plugin as good
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+)
+
+from hwcore.contract import Artifact, Context, Draft, hookimpl
+
+KILLS = "SAF-004"
+SAYS = "it changes the current folder"
+
+
+@hookimpl
+def sparsify(source: Artifact, capability: str, out: Path, ctx: Context) -> Draft:
+    """``two-of-four``, wrongly."""
+    os.chdir(out)
+    return good.sparsify(source=source, capability=capability, out=Path.cwd(), ctx=ctx)

@@ -1,0 +1,1 @@
+"""Every hook of hwcore on a small numpy engine and a simulated device."""
