@@ -29,8 +29,8 @@ def quantize(
     """``int8-dynamic`` and ``int8-dynamic-smooth``."""
     from core_plugin_onnxruntime.quantize import int8_dynamic
 
-    model = o.SmoothOptions if capability == "int8-dynamic-smooth" else o.QuantizeOptions
-    return int8_dynamic(source, model.model_validate(options), data, target, out, ctx)
+    given = o.BY_CAPABILITY[capability].model_validate(options)
+    return int8_dynamic(source, given, data, target, out, ctx)
 
 
 @hookimpl

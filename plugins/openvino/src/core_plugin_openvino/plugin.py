@@ -22,7 +22,7 @@ def export(source: Artifact, capability: str, out: Path, ctx: Context) -> Draft:
     """``ir`` and ``ir-from-onnx``."""
     from core_plugin_openvino.export import from_module, from_onnx
 
-    make = from_onnx if capability == "ir-from-onnx" else from_module
+    make = {"ir": from_module, "ir-from-onnx": from_onnx}[capability]
     return make(source, out, ctx)
 
 
@@ -56,5 +56,4 @@ def run(
     """``cpu`` and ``cpu-bf16``."""
     from core_plugin_openvino.run import cpu
 
-    model = o.Bfloat16RunOptions if capability == "cpu-bf16" else o.RunOptions
-    return cpu(artifact, model.model_validate(options), target, ctx)
+    return cpu(artifact, o.BY_CAPABILITY[capability].model_validate(options), target, ctx)
