@@ -89,21 +89,22 @@ def as_another(source: Source, expected: Answers, found: Answers, tolerance: Tol
 
 
 def roughly(source: Source, expected: Answers, found: Answers, tolerance: Tolerance) -> float:
-    """Raise `Broken` unless two runners answer alike over all cases together.
+    """Raise `Broken` unless two runners answer alike over some rows of data together.
 
-    For what loses accuracy on purpose: over the few numbers of one case, errors are chance.
+    For what loses accuracy on purpose: over the few numbers of one row, errors are chance; and
+    ranges that were measured on data hold for data.
     Gives the error's root mean square.
     """
     worst = 0.0
-    for name in expected.cases[0]:
+    for name in expected.rows[0]:
         first, second = (
-            np.concatenate([np.asarray(case[name], np.float64).ravel() for case in answers.cases])
+            np.concatenate([np.asarray(row[name], np.float64).ravel() for row in answers.rows])
             for answers in (expected, found)
         )
         difference_ = difference(first, second)
         if not difference_.within(tolerance):
             raise Broken(
-                f"{source.model.name}: output {name!r} is off by {difference_} over all cases "
+                f"{source.model.name}: output {name!r} is off by {difference_} over rows of data "
                 f"(allowed: max {tolerance.max_error:g}, root mean square "
                 f"{tolerance.rms_error:g})"
             )
@@ -126,7 +127,7 @@ def at(source: Source, place: int) -> str:
 
 def all_finite(found: Answers) -> str:
     """The name of an output that has a value which is not finite; empty when there is none."""
-    for answer in (*found.cases, found.padded or {}):
+    for answer in (*found.cases, *found.rows, found.padded or {}):
         for name, array in answer.items():
             if not np.isfinite(np.asarray(array, np.float64)).all():
                 return name

@@ -40,6 +40,7 @@ from hwcore_conformance.models import (
     PADDED_TO,
     REAL,
     REAL_DISTRIBUTION,
+    ROWS_ANSWERED,
     SIZES,
     SOURCE,
     WORDS,
@@ -141,7 +142,7 @@ def answer(folder: Path, source: Artifact, seed: int) -> None:
     """Write inputs, and what the model gives for them in eager float32.
 
     Inputs without padding, of unlike sizes; and for texts a batch of padded rows, with what
-    each row gives alone and unpadded.
+    each row gives alone and unpadded, and some rows of data.
     """
     import torch
 
@@ -175,6 +176,17 @@ def answer(folder: Path, source: Artifact, seed: int) -> None:
         arrays |= {f"padded/in/{name}": array for name, array in inputs.items()}
         for row, length in enumerate(LENGTHS):
             ask({n: a[row : row + 1, :length] for n, a in inputs.items()}, f"padded/{row}")
+    if (folder / DATA[1]).exists():
+        singles = batches(
+            read_dataset(folder / DATA[1]),
+            "calibration",
+            batch_size=1,
+            limit=ROWS_ANSWERED,
+            signature=signature,
+        )
+        for number, single in enumerate(singles):
+            arrays |= {f"row{number}/in/{name}": array for name, array in single.inputs.items()}
+            ask(single.inputs, f"row{number}")
     np.savez(folder / ANSWERS, allow_pickle=False, **arrays)
 
 

@@ -20,6 +20,9 @@ WORDS: Final = 120
 SIZES: Final = ((1, 7), (3, 33), (2, 16), (1, 1))
 """Batch and length of each case: odd and even, below and above a vector register, and least."""
 
+ROWS_ANSWERED: Final = 8
+"""Rows of data that answers are known of: like what a plugin may calibrate with, and not it."""
+
 PADDED_TO: Final = 40
 LENGTHS: Final = (33, 20, 5)
 """Length of each row of the padded case, and what all are padded to."""

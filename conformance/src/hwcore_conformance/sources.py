@@ -22,6 +22,7 @@ from hwcore_conformance.models import (
     MODEL,
     MODELS,
     REAL,
+    ROWS_ANSWERED,
     SIZES,
     SOURCE,
     Model,
@@ -49,6 +50,8 @@ class Source(NamedTuple):
     artifact: Artifact
     cases: tuple[Case, ...]
     padded: Padded | None
+    rows: tuple[Case, ...]
+    """Rows of data, which what loses accuracy is judged on; the cases, where there are none."""
 
 
 class Sources:
@@ -89,7 +92,10 @@ class Sources:
         home = str(folder / MODEL)
         artifact = Artifact(path=folder, manifest=manifest.model_copy(update={"location": home}))
         with np.load(folder / ANSWERS) as stored:
-            return Source(model, artifact, _cases(stored), _padded(stored))
+            cases = _cases(stored, len(SIZES), "")
+            known = any(name.startswith("row0/") for name in stored)
+            rows = _cases(stored, ROWS_ANSWERED, "row") if known else cases
+            return Source(model, artifact, cases, _padded(stored), rows)
 
     def data(self, source: Source, which: int = 0) -> Dataset | None:
         """Made-up rows, one of two sets; ``None`` for images, and models that are decoded."""
@@ -123,10 +129,10 @@ class Sources:
 Stored = Mapping[str, Array]
 
 
-def _cases(stored: Stored) -> tuple[Case, ...]:
+def _cases(stored: Stored, count: int, kind: str) -> tuple[Case, ...]:
     return tuple(
-        Case(_named(stored, f"{case}/in/"), _named(stored, f"{case}/out/"))
-        for case in range(len(SIZES))
+        Case(_named(stored, f"{kind}{number}/in/"), _named(stored, f"{kind}{number}/out/"))
+        for number in range(count)
     )
 
 

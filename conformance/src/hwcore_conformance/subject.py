@@ -47,10 +47,11 @@ Door = Literal["in-process", "worker"]
 
 
 class Answers(NamedTuple):
-    """What a loaded model gives for the cases of its source, and for the padded rows."""
+    """What a loaded model gives for the cases of its source, padded rows, and rows of data."""
 
     cases: tuple[dict[str, Array], ...]
     padded: dict[str, Array] | None
+    rows: tuple[dict[str, Array], ...]
 
 
 @dataclass(frozen=True)
@@ -393,6 +394,7 @@ class Subject:
             self._answers[key] = Answers(
                 tuple(copies(model(copies(case.inputs))) for case in source.cases),
                 copies(model(copies(padded.inputs))) if padded is not None else None,
+                tuple(copies(model(copies(row.inputs))) for row in source.rows),
             )
         return self._answers[key]
 

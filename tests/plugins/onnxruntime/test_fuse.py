@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import models
+import numpy as np
 import pytest
-from onnxruntime_steps import RecordingContext, Steps, torch_runner, worst_error
+from onnx import TensorProto, helper, save
+from onnxruntime_steps import MANIFEST, RecordingContext, Steps, torch_runner, worst_error
 
 from core_plugin_onnxruntime import graph
-from hwcore.contract import Artifact
+from hwcore.artifacts import seal
+from hwcore.contract import (
+    Artifact,
+    Component,
+    Draft,
+    LineageStep,
+    Signature,
+    TensorSpec,
+    Traits,
+)
 
 Source = Callable[..., Artifact]
 
@@ -115,3 +127,36 @@ def test_it_is_quiet(tiny_source: Source, steps: Steps, capfd: pytest.CaptureFix
     capfd.readouterr()
     steps.do("fused", exported, ctx=RecordingContext())
     assert capfd.readouterr() == ("", "")
+
+
+def test_operators_of_classical_models_pass_through(
+    tiny_source: Source, steps: Steps, tmp_path: Path
+) -> None:
+    """Of the domain ``ai.onnx.ml``, which the runner takes as well."""
+    nodes = [
+        helper.make_node("Binarizer", ["x"], ["bits"], domain="ai.onnx.ml", threshold=0.5),
+        helper.make_node("Relu", ["bits"], ["y"]),
+    ]
+    ports = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])] for name in ("x", "y")]
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    made = helper.make_graph(nodes, "test", *ports)
+    save(helper.make_model(made, opset_imports=opsets, ir_version=9), tmp_path / "model.onnx")
+    x, y = (TensorSpec(name=name, dtype="float32", shape=(2,)) for name in ("x", "y"))
+    draft = Draft(
+        format="onnx",
+        traits=Traits(op_domains=("ai.onnx.ml",)),
+        components={
+            "model": Component(signature=Signature(inputs=(x,), outputs=(y,)), file="model.onnx")
+        },
+        facts={"parameters": 0},
+    )
+    step = LineageStep(hook="export", plugin="other", version="0", capability="onnx")
+    artifact = seal(tmp_path, draft, tiny_source("bert"), step)
+    for row in ("fused", "cpu"):
+        (capability,) = (c for c in MANIFEST.capabilities if c.id == row)
+        (pattern,) = capability.inputs
+        assert pattern.mismatch(artifact.format, artifact.traits, None) is None
+    fused = steps.do("fused", artifact)
+    assert fused.traits.op_domains == ("ai.onnx.ml",)
+    with closing(steps.run(fused)) as runner:
+        assert runner({"x": np.array([0, 1], np.float32)})["y"].tolist() == [0, 1]

@@ -74,3 +74,11 @@ def test_quiet_ends_with_the_block_and_hides_no_error(caplog: pytest.LogCaptureF
         work()
     assert (logging.getLogger().level, logger.level) == before
     assert [record.message for record in caplog.records] == ["a real one"]
+
+
+def test_quiet_leaves_the_root_logger_without_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime logs through it while it quantizes, and the first line makes a handler."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    with libraries.quiet():
+        logging.info("nothing to see")
+    assert logging.root.handlers == []

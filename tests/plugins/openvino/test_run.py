@@ -19,7 +19,17 @@ from core_plugin_openvino import engine, libraries
 from core_plugin_openvino.options import Bfloat16RunOptions, CompileOptions, RunOptions
 from core_plugin_openvino.requests import Requests
 from core_plugin_openvino.run import OpenVinoRunner
-from hwcore.contract import Array, Artifact, Dataset, Runner, Signature, Target, UserError
+from hwcore.contract import (
+    Array,
+    Artifact,
+    Dataset,
+    Dim,
+    Runner,
+    Signature,
+    Target,
+    TensorSpec,
+    UserError,
+)
 from hwcore.data import example_inputs
 
 Source = Callable[..., Artifact]
@@ -336,7 +346,11 @@ def test_a_call_costs_little_more_than_the_engines_own() -> None:
         found: Array = request.get_output_tensor(0).data
         return found
 
-    runner = OpenVinoRunner(Requests(compiled), Signature(inputs=(), outputs=()))
+    dims = (Dim(name="batch"), Dim(name="sequence"))
+    given = [TensorSpec(name=name, dtype="int64", shape=("batch", "sequence")) for name in names]
+    made = TensorSpec(name="last_hidden_state", dtype="float32", shape=("batch", "sequence", 384))
+    signature = Signature(inputs=tuple(given), outputs=(made,), dims=dims)
+    runner = OpenVinoRunner(Requests(compiled, signature), signature)
     seconds: dict[str, list[float]] = {"by hand": [], "runner": []}
     for _ in range(1000):
         for name, call in (("by hand", by_hand), ("runner", lambda: runner(inputs))):

@@ -25,7 +25,7 @@ def _shapes(batch: int, sequence: int) -> tuple[tuple[int, ...], ...]:
 
 
 def test_a_shape_is_compiled_when_it_comes_up_again_and_again(ir: Artifact) -> None:
-    variants = Variants(ir.component_file(), {}, limit=1)
+    variants = Variants(ir.component_file(), {}, ir.component().signature, limit=1)
     found = [variants.find(_shapes(1, 16)) for _ in range(USES + 1)]
     assert found[: USES - 1] == [None] * (USES - 1)
     assert found[-1] is found[-2] is not None
@@ -61,7 +61,7 @@ def test_nobody_waits_for_a_variant_in_the_making(
         return compile_graph(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "compile_graph", slow)
-    variants = Variants(ir.component_file(), {}, limit=1)
+    variants = Variants(ir.component_file(), {}, ir.component().signature, limit=1)
     maker = threading.Thread(target=lambda: [variants.find(_shapes(1, 16)) for _ in range(USES)])
     maker.start()
     assert compiling.wait(30)

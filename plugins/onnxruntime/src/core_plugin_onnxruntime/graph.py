@@ -107,7 +107,7 @@ def size_facts(model: ModelProto, source: Artifact) -> dict[str, JsonValue]:
     stored = weight_bytes(model)
     facts: dict[str, JsonValue] = {"weight_bytes": stored}
     numbers = source.manifest.facts.get("parameters")
-    if isinstance(numbers, int):
+    if isinstance(numbers, int) and numbers:
         facts["bits_per_weight"] = stored * 8 / numbers
     return facts
 

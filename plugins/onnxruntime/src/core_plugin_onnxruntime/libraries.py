@@ -53,6 +53,9 @@ def quiet() -> Iterator[None]:
     """Keep the libraries' warnings and log lines away; errors are raised all the same."""
     loggers = [logging.getLogger(None if name == "root" else name) for name in _NOISY]
     levels = [logger.level for logger in loggers]
+    # Where the root logger has no handler, its first line would leave it one, for good.
+    handler = logging.NullHandler()
+    logging.root.addHandler(handler)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for logger in loggers:
@@ -62,3 +65,4 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+            logging.root.removeHandler(handler)

@@ -43,7 +43,7 @@ def blob(
     # as embedding tables.
     facts: dict[str, JsonValue] = {BUILD: engine.build(), "weight_bytes": size}
     parameters = source.manifest.facts.get("parameters")
-    if isinstance(parameters, int):
+    if isinstance(parameters, int) and parameters:
         facts["bits_per_weight"] = size * 8 / parameters
     return Draft(
         format=FORMAT,

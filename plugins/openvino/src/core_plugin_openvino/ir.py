@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core_plugin_openvino import libraries
+from core_plugin_openvino import libraries, ports
 from core_plugin_openvino.graph import quantized_operations, weights
 from hwcore.contract import (
     Artifact,
@@ -60,22 +60,48 @@ def write(model: Any, source: Artifact, traits: Traits, out: Path) -> Draft:
 def adopt(model: Any, signature: Signature) -> None:
     """Give a graph the signature's names, and its dimensions: fixed ones fixed, others open.
 
-    Raises `PluginError` if its inputs or outputs are not those of the signature.
+    An input that OpenVINO dropped is put back: the graph of an artifact takes what its signature
+    says. Raises `PluginError` if the inputs or outputs are others than those of the signature.
     """
-    ov = libraries.openvino()
-    inputs = _pair("inputs", model.inputs, signature.inputs)
-    for port, spec in inputs + _pair("outputs", model.outputs, signature.outputs):
-        port.get_tensor().set_names({spec.name})
-        dtype = port.get_element_type().to_dtype().name
-        if dtype != spec.dtype:
-            raise PluginError(f"OpenVINO made {spec.name} {dtype}, expected {spec.dtype}")
-    model.reshape(
-        {
-            spec.name: ov.PartialShape(
-                [-1 if isinstance(size, str) else size for size in spec.shape]
-            )
-            for _, spec in inputs
-        }
+    _restore(model, signature.inputs)
+    shapes = {}
+    for kind, made, specs in (
+        ("inputs", model.inputs, signature.inputs),
+        ("outputs", model.outputs, signature.outputs),
+    ):
+        places = ports.places(kind, made, specs)
+        for spec in specs:
+            port = made[places[spec.name]]
+            port.get_tensor().set_names({spec.name})
+            if ports.dtype(port) != spec.dtype:
+                raise PluginError(
+                    f"OpenVINO made {spec.name} {ports.dtype(port)}, expected {spec.dtype}"
+                )
+            if kind == "inputs":
+                shapes[places[spec.name]] = _shape(spec)
+    model.reshape(shapes)
+
+
+def _restore(model: Any, specs: Sequence[TensorSpec]) -> None:
+    """Add the inputs that a graph lacks, where all that it has are known by name.
+
+    OpenVINO drops those of ONNX without elements, such as axes that are left to the default.
+    """
+    names = {name for port in model.inputs for name in port.get_names()}
+    missing = [spec for spec in specs if spec.name not in names]
+    if len(model.inputs) + len(missing) != len(specs):
+        return
+    parameter = libraries.openvino().opset13.parameter
+    added = [parameter(_shape(spec), ports.element_type(spec.dtype)) for spec in missing]
+    for node, spec in zip(added, missing, strict=True):
+        node.output(0).get_tensor().set_names({spec.name})
+    model.add_parameters(added)
+
+
+def _shape(spec: TensorSpec) -> Any:
+    """Of a graph: symbolic dimensions are open."""
+    return libraries.openvino().PartialShape(
+        [-1 if isinstance(size, str) else size for size in spec.shape]
     )
 
 
@@ -89,16 +115,3 @@ def _number(model: Any) -> None:
         kind = node.get_type_name()
         if re.fullmatch(rf"{kind}_\d+", node.get_friendly_name()):
             node.set_friendly_name(f"{kind}_{place}")
-
-
-def _pair(
-    kind: str, ports: Sequence[Any], specs: Sequence[TensorSpec]
-) -> list[tuple[Any, TensorSpec]]:
-    """Ports with their specs: by name where the graph has the names, else in order."""
-    if len(ports) != len(specs):
-        names = ", ".join(spec.name for spec in specs)
-        raise PluginError(f"OpenVINO made a graph of {len(ports)} {kind}, expected {names}")
-    named = {name: port for port in ports for name in port.get_names()}
-    if all(spec.name in named for spec in specs):
-        return [(named[spec.name], spec) for spec in specs]
-    return list(zip(ports, specs, strict=True))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from core_plugin_openvino import libraries
-from hwcore.contract import Array, UserError
+from core_plugin_openvino import libraries, ports
+from hwcore.contract import Array, Signature, UserError
 
 
 class Requests:
@@ -18,13 +19,15 @@ class Requests:
     kept for as long as the model and any call on it.
     """
 
-    def __init__(self, compiled: Any, memory: object = None) -> None:
+    def __init__(self, compiled: Any, signature: Signature, memory: object = None) -> None:
+        inputs = ports.places("inputs", compiled.inputs, signature.inputs)
+        self.inputs = tuple(sorted(inputs, key=inputs.__getitem__))
+        self.outputs = ports.places("outputs", compiled.outputs, signature.outputs)
+        self._tensors = [_sharing(port) for port in compiled.inputs]
+        self._views = _views({name: compiled.outputs[i] for name, i in self.outputs.items()})
         self._compiled = compiled
-        self._tensor = libraries.openvino().Tensor
         self._idle: list[Any] = []
         self._memory = memory  # the last attribute, and so the last to be freed
-        self.inputs = tuple(port.get_any_name() for port in compiled.inputs)
-        self.outputs = {port.get_any_name(): i for i, port in enumerate(compiled.outputs)}
 
     def infer(self, inputs: Sequence[Array], outputs: Iterable[str]) -> dict[str, Array]:
         """Run one request on arrays in the order of ``inputs``, see `shareable`.
@@ -35,16 +38,20 @@ class Requests:
         memory = self._memory  # noqa: F841 - outlives this call
         request = self._take()
         try:
-            for index, array in enumerate(inputs):
-                request.set_input_tensor(index, self._tensor(array, shared_memory=True))
+            for index, tensor in enumerate(self._tensors):
+                request.set_input_tensor(index, tensor(inputs[index]))
             request.infer(share_outputs=True)
-            return {
+            found = {
                 name: request.get_output_tensor(self.outputs[name]).data.copy() for name in outputs
             }
         finally:
             self._idle.append(request)
             if self._compiled is None:  # closed meanwhile
                 self._idle.clear()
+        if self._views:
+            for name in self._views.keys() & found.keys():
+                found[name] = found[name].view(self._views[name])
+        return found
 
     def close(self) -> None:
         """Free the model, once no call is in flight any more."""
@@ -67,3 +74,23 @@ class Requests:
 def shareable(arrays: list[Array]) -> list[Array]:
     """The arrays; a copy where memory cannot be shared, for it has gaps or is read-only."""
     return [array if array.flags.carray else np.array(array, order="C") for array in arrays]
+
+
+def _sharing(port: Any) -> Callable[[Array], Any]:
+    """Makes the tensor of an input from an array, whose memory it shares."""
+    tensor = libraries.openvino().Tensor
+    if not ports.is_disguised(port):
+        return partial(tensor, shared_memory=True)
+    kind = port.get_element_type()
+    carrier = kind.to_dtype()
+    return lambda array: tensor(array.view(carrier), array.shape, kind)
+
+
+def _views(outputs: Mapping[str, Any]) -> dict[str, np.dtype[Any]]:
+    """The dtypes of outputs that the engine gives under another one."""
+    disguised = {name: port for name, port in outputs.items() if ports.is_disguised(port)}
+    if not disguised:
+        return {}
+    from hwcore.data import numpy_dtype  # tens of milliseconds, and most models have none
+
+    return {name: numpy_dtype(ports.dtype(port)) for name, port in disguised.items()}

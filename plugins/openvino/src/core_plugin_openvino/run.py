@@ -65,7 +65,11 @@ def cpu(
                 "a blob cannot be compiled again for fixed shapes",
                 hint="Leave the option `variants` out, or run the openvino-ir it was made from.",
             )
-        return OpenVinoRunner(Requests(*blobs.load(artifact, properties, target)), signature)
+        compiled, memory = blobs.load(artifact, properties, target)
+        return OpenVinoRunner(Requests(compiled, signature, memory), signature)
     file = artifact.component_file()
-    variants = Variants(file, properties, options.variants) if options.variants else None
-    return OpenVinoRunner(Requests(engine.compile_graph(file, properties)), signature, variants)
+    requests = Requests(engine.compile_graph(file, properties), signature)
+    if not options.variants:
+        return OpenVinoRunner(requests, signature)
+    variants = Variants(file, properties, signature, options.variants)
+    return OpenVinoRunner(requests, signature, variants)

@@ -13,6 +13,7 @@ from typing import Any
 
 from core_plugin_openvino import engine
 from core_plugin_openvino.requests import Requests
+from hwcore.contract import Signature
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -23,9 +24,12 @@ USES = 3
 class Variants:
     """Up to ``limit`` models, for the first shapes that were asked for `USES` times."""
 
-    def __init__(self, file: Path, properties: dict[str, Any], limit: int) -> None:
+    def __init__(
+        self, file: Path, properties: dict[str, Any], signature: Signature, limit: int
+    ) -> None:
         self._file = file
         self._properties = properties
+        self._signature = signature
         self._limit = limit
         self._uses: Counter[Shapes] = Counter()
         self._made: dict[Shapes, Requests] = {}
@@ -42,7 +46,7 @@ class Variants:
                 self._uses[shapes] += 1
                 if self._uses[shapes] >= USES and shapes not in self._made:
                     compiled = engine.compile_graph(self._file, self._properties, shapes)
-                    found = self._made[shapes] = Requests(compiled)
+                    found = self._made[shapes] = Requests(compiled, self._signature)
             finally:
                 self._lock.release()
         return found
