@@ -75,11 +75,19 @@ def fill(page: str) -> str:
 
 
 def commands() -> str:
-    """A heading and the help text of every command."""
-    return "\n\n".join(f"### `{name}`\n\n```text\n{text}\n```" for name, text in _helps())
+    """A table of the commands, and a heading and the help text of every one."""
+    helps = list(_helps())
+    rows = [
+        f"| [`{name}`](#{name.replace(' ', '-')}) | {_line(summary)} |"
+        for name, summary, _ in sorted(helps)
+        if name != "hwcore"
+    ]
+    parts = [f"### `{name}`\n\n```text\n{text}\n```" for name, _, text in helps]
+    return "\n\n".join(("\n".join(("| command | does |", "|---|---|", *rows)), *parts))
 
 
-def _helps() -> Iterator[tuple[str, str]]:
+def _helps() -> Iterator[tuple[str, str, str]]:
+    """Name, summary and help text of each command, groups before what is in them."""
     import typer
 
     from hwcore.cli.app import app
@@ -96,6 +104,7 @@ def _helps() -> Iterator[tuple[str, str]]:
         )
         yield (
             context.command_path,
+            command.get_short_help_str(limit=1000),
             "\n".join(line.rstrip() for line in command.get_help(context).splitlines()),
         )
         for child in getattr(command, "list_commands", lambda _: ())(context):

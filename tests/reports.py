@@ -44,7 +44,11 @@ CLAUSES = (
     _clause("ART-001", "MUST", "work"),
     _clause("SAF-001", "MUST", "plugin", tested=False),
 )
-ROWS = (Row(id="npz", hook="export"), Row(id="numpy", hook="run"), Row(id="gpu", hook="run"))
+ROWS = (
+    Row(id="npz", hook="export", summary="The graph, as `.npz` files."),
+    Row(id="numpy", hook="run", summary="The graph, computed by numpy."),
+    Row(id="gpu", hook="run", summary="The graph, computed on a GPU."),
+)
 WHEEL = Wheel(name="acme_hwcore-1.0.0-py3-none-any.whl", sha256="ab" * 32)
 
 

@@ -5,9 +5,15 @@
 #
 # FOLDER is the plugin's repository, the current one by default. The variable EXTRAS names the
 # extras of its wheel that are to be installed, `build` by default; PYTHON is the interpreter.
-# pip is told more by its own variables, such as PIP_CONSTRAINT, PIP_FIND_LINKS and
-# PIP_EXTRA_INDEX_URL. It leaves the wheel in dist, the environment in build/venv and the report
-# in report, and ends with 0 if the plugin keeps the contract.
+# It leaves the wheel in dist, the environment in build/venv and the report in report, and ends
+# with 0 if the plugin keeps the contract.
+#
+# pip is told more by its own variables, such as PIP_CONSTRAINT and PIP_EXTRA_INDEX_URL. hwcore and
+# hwcore-conformance, which it installs, are on no package registry yet: PIP_FIND_LINKS names a
+# folder with their wheels, relative to FOLDER or absolute. From a clone of hwcore's repository:
+#
+#   pip wheel --no-deps -w FOLDER/wheels CLONE/core CLONE/conformance
+#   PIP_FIND_LINKS=wheels CLONE/conformance/ci/conformance.sh PLUGIN FOLDER
 set -euo pipefail
 PLUGIN=${1:?"usage: conformance.sh PLUGIN [FOLDER]"}
 EXTRAS=${EXTRAS-build}

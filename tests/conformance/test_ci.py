@@ -16,6 +16,7 @@ from hwcore.workflows.new_plugin.naming import names_of
 
 CI = ROOT / "conformance" / "ci"
 SCRIPT = CI / "conformance.sh"
+TEMPLATE = ROOT / "core" / "src" / "hwcore" / "workflows" / "new_plugin" / "template"
 ACTIONS = {
     "github.yml": (CI / "github.yml").read_text("utf-8"),
     "scaffold": render(".github/workflows/conformance.yml", names_of("acme")),
@@ -86,6 +87,26 @@ def test_the_inputs_of_both_are_the_same() -> None:
     for name in ours:
         assert f"inputs.{name} }}}}" in ACTIONS["github.yml"]
         assert f"inputs.{name} ]]" in (CI / "gitlab.yml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        CI / "conformance.sh",
+        ROOT / "README.md",
+        ROOT / "conformance" / "README.md",
+        ROOT / "docs" / "plugin-author.md",
+        TEMPLATE / "README.md",
+        TEMPLATE / ".github" / "workflows" / "conformance.yml",
+    ],
+    ids=lambda file: file.relative_to(ROOT).as_posix(),
+)
+def test_what_is_installed_from_a_clone_is_there(file: Path) -> None:
+    lines = [line for line in file.read_text("utf-8").splitlines() if "pip " in line]
+    named = re.findall(r"(?:CLONE|\s\.)/([\w./-]*\w)", "\n".join(lines))
+    assert {"core", "conformance"} <= set(named)
+    for path in named:
+        assert (ROOT / path).exists(), path
 
 
 def test_the_script_says_how_to_call_it(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from hwcore.contract import UserError
 from hwcore.host import PluginRecord, discover
-from hwcore_conformance.installed import compared, installed, refuse_unfit
+from hwcore_conformance.installed import compared, installed, named_in, refuse_unfit
 
 INFO = "acme_hwcore-1.0.0.dist-info"
 FILES = {
@@ -83,6 +84,60 @@ def test_a_file_that_is_not_in_the_wheel_is_named(site: Path, wheel: Path) -> No
     record.write_text(record.read_text() + "acme_hwcore/more.py,,\n")
     with pytest.raises(UserError, match=r"acme_hwcore/more\.py is not installed as it is in"):
         compared(wheel, RECORD)
+
+
+PLANTED = [
+    "acme_hwcore/more.py",
+    "acme_hwcore/deep/more.py",
+    "acme_hwcore/plugin.pyc",
+    "acme_hwcore/plugin.cpython-311-x86_64-linux-gnu.so",
+    "acme_hwcore.py",
+    f"{INFO}/more.py",
+]
+
+
+@pytest.mark.parametrize("place", PLANTED)
+def test_a_file_that_nobody_installed_is_named(site: Path, wheel: Path, place: str) -> None:
+    record = site / INFO / "RECORD"
+    record.write_text(record.read_text().replace("../../bin/acme,sha256=x,1\n", ""))
+    (site / "other_package").mkdir()
+    (site / "acme_hwcore/__pycache__").mkdir()
+    (site / "acme_hwcore/__pycache__/plugin.cpython-311.pyc").touch()
+    refuse_unfit(RECORD)
+    compared(wheel, RECORD)
+    (site / place).parent.mkdir(exist_ok=True)
+    (site / place).touch()
+    with pytest.raises(UserError, match=f"{re.escape(place)} is not installed as it is in"):
+        compared(wheel, RECORD)
+    with pytest.raises(UserError, match=f"{re.escape(place)} lies among the files of acme-hwcore"):
+        refuse_unfit(RECORD)
+
+
+def test_a_link_to_a_folder_is_named(site: Path, wheel: Path, tmp_path: Path) -> None:
+    (site / "acme_hwcore/more").symlink_to(tmp_path)
+    with pytest.raises(UserError, match=r"acme_hwcore/more is not installed as it is in"):
+        compared(wheel, RECORD)
+
+
+def test_a_damaged_wheel_is_refused(site: Path, wheel: Path) -> None:
+    """A wrong checksum, an encrypted file, and a compression that nobody knows."""
+    whole = wheel.read_bytes()
+    with zipfile.ZipFile(wheel) as archive:
+        entry = archive.getinfo("acme_hwcore/plugin.py")
+    central = whole.index(b"PK\x01\x02", whole.index(b"PK\x01\x02") + 1)
+    assert whole[central + 46 :].startswith(entry.filename.encode())
+    for local, offset, value in ((14, 16, b"\0\0\0\0"), (6, 8, b"\1\0"), (8, 10, b"\x63\0")):
+        damaged = bytearray(whole)
+        for begin in (entry.header_offset + local, central + offset):
+            damaged[begin : begin + len(value)] = value
+        wheel.write_bytes(damaged)
+        with pytest.raises(UserError, match="cannot be read as a wheel: ") as caught:
+            compared(wheel, RECORD)
+        assert caught.value.hint
+
+
+def test_a_wheel_names_its_plugins(wheel: Path) -> None:
+    assert named_in(wheel) == ("acme-hwcore", "1.0.0", ("acme",))
 
 
 @pytest.mark.parametrize(

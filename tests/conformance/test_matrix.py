@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reports import CLAUSES, report, write
+from reports import CLAUSES, report, sealed, write
 
 from hwcore.contract import UserError
 from hwcore_conformance.matrix import as_matrix, find, standings
@@ -90,6 +90,55 @@ def test_how_each_capability_stands() -> None:
     assert set(standings(report(filters=Filters(quick=True)), CLAUSES).values()) == {
         Standing.PARTIAL
     }
+
+
+def test_a_run_that_was_narrowed_says_so_in_its_cells(tmp_path: Path) -> None:
+    quick = Filters(quick=True)
+    write(tmp_path / "1" / "report.json", report(BROKEN, filters=quick))
+    text = page(tmp_path)
+    assert text.count('<span class="state half">partial: --quick</span>') == 3
+    assert '<span class="state bad">broken</span> <span class="soft small">--quick</span>' in text
+
+
+def test_only_checks_that_had_something_to_check_are_counted(tmp_path: Path) -> None:
+    states = {"RUN-002 numpy": State.NOT_APPLICABLE, "RUN-003 numpy": State.UNTESTABLE}
+    write(tmp_path / "1" / "report.json", report(states))
+    text = page(tmp_path)
+    assert "1 of 2 checks passed, 1 had nothing to check" in text
+    assert "2 of 2 checks passed<" in text
+
+
+def test_a_cell_begins_with_what_fails_and_says_the_same_once(tmp_path: Path) -> None:
+    states = {"RUN-001 numpy": State.UNTESTABLE, "RUN-002 numpy": State.UNTESTABLE}
+    made = report({**states, "RUN-003 numpy": State.UNTESTABLE, "ART-001 npz": State.FAIL})
+    records = tuple(
+        r.model_copy(update={"message": "gone"}) if r.state is State.UNTESTABLE else r
+        for r in made.records
+    )
+    write(tmp_path / "report.json", sealed(made, records=records))
+    text = page(tmp_path)
+    assert "<li>2 checks could not be made: gone</li><li>RUN-003, MAY not kept: gone</li>" in text
+    assert "0 of 3 checks passed<" in text
+
+
+def test_capabilities_and_machines_are_told_in_words(tmp_path: Path) -> None:
+    target = report().machine.target.model_copy(
+        update={"features": ("avx2", "avx512f", "avx512_vnni", "vnni")}
+    )
+    machine = report().machine.model_copy(
+        update={"target": target, "fingerprint": target.fingerprint}
+    )
+    write(tmp_path / "1" / "report.json", report(machine=machine))
+    text = page(tmp_path)
+    assert "The graph, as <code>.npz</code> files." in text
+    assert "Acme 1, avx512_vnni, 2 cores" in text
+    assert text.index("Acme 1, avx512_vnni") < text.index(f"target {target.fingerprint}")
+
+
+def test_the_newest_version_comes_first_whenever_it_ran(tmp_path: Path) -> None:
+    for day, version in ((1, "0.10.0"), (9, "0.9.0"), (5, "no version")):
+        write(tmp_path / version / "report.json", of("acme", version, day))
+    assert columns(page(tmp_path)) == ["0.10.0", "0.9.0", "no version"]
 
 
 def test_a_page_beside_the_report_is_linked(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -16,13 +17,15 @@ from reports import CLAUSES, entry, report
 
 from hwcore_conformance.attestation import as_statement
 from hwcore_conformance.badge import as_badge, message
+from hwcore_conformance.findings import findings
 from hwcore_conformance.folder import FILES
-from hwcore_conformance.html import as_page
+from hwcore_conformance.html import as_page, rich
 from hwcore_conformance.junit import as_junit
 from hwcore_conformance.markdown import as_markdown, plain
 from hwcore_conformance.report import Report, as_text, clauses_digest, digest_of
 from hwcore_conformance.required import Filters
 from hwcore_conformance.states import State
+from hwcore_conformance.text import named
 from hwcore_conformance.writing import write_report
 
 OF = {clause.id: clause for clause in CLAUSES}
@@ -86,11 +89,12 @@ class TestJunit:
 
     @pytest.mark.parametrize("made", [MADE, report(), evil()], ids=["mixed", "good", "evil"])
     def test_structure(self, made: Report) -> None:
-        root = Xml.fromstring(as_junit(made))  # noqa: S314 - our own
+        root = Xml.fromstring(as_junit(made, OF))  # noqa: S314 - our own
         assert root.tag == "testsuites"
         cases = list(root.iter("testcase"))
         assert {(c.get("name"), c.get("time")) for c in cases} == {
-            (f"{r.clause} {r.capability}".rstrip(), f"{r.seconds:.3f}") for r in made.records
+            (f"{named(r.clause, r.capability)}: {OF[r.clause].text}", f"{r.seconds:.6f}")
+            for r in made.records
         }
         for element in (root, *root):
             for name, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
@@ -108,9 +112,11 @@ class TestJunit:
             assert all(inner.get("message") for inner in case)
 
     def test_what_becomes_of_each_state(self) -> None:
-        root = Xml.fromstring(as_junit(self.MADE))  # noqa: S314 - our own
+        root = Xml.fromstring(as_junit(self.MADE, OF))  # noqa: S314 - our own
         found = {
-            case.get("name"): (case[0].tag, case[0].get("message")) if len(case) else None
+            (case.get("name") or "").partition(":")[0]: (case[0].tag, case[0].get("message"))
+            if len(case)
+            else None
             for case in root.iter("testcase")
         }
         known = "known failure until 2026-06-01: It is being mended."
@@ -127,7 +133,7 @@ class TestJunit:
         assert found["RUN-002 gpu"] is None
 
     def test_suites_are_topics(self) -> None:
-        root = Xml.fromstring(as_junit(report()))  # noqa: S314 - our own
+        root = Xml.fromstring(as_junit(report(), OF))  # noqa: S314 - our own
         names = [suite.get("name") for suite in root]
         assert names == ["Manifest", "Devices", "Export", "Quantize", "Run", "Artifacts"]
 
@@ -141,6 +147,49 @@ def test_markdown_tells_what_broke_and_how_to_mend_it() -> None:
     assert "| RUN-001 | numpy | RUN-001 is not so | Mend RUN-001. |" in text
     assert "### Not kept, and not required" in text
     assert "✅ **pass**, certified" in as_markdown(report(certified=True), OF)
+
+
+LOST = {"EXP-001 npz": State.UNTESTABLE, "RUN-001 gpu": State.UNTESTABLE}
+
+
+def lost(states: Mapping[str, State]) -> Report:
+    """A report in which everything that could not be made has one cause."""
+    made = report(states)
+    records = tuple(
+        r.model_copy(update={"message": "the `graph` is gone", "hint": "Look for it."})
+        if r.state is State.UNTESTABLE
+        else r
+        for r in made.records
+    )
+    return reports.sealed(made, records=records)
+
+
+def test_what_is_broken_comes_first_and_what_has_one_cause_once() -> None:
+    states = {**LOST, "MAN-002": State.FAIL, "ART-001 npz": State.FAIL, "MAN-001": State.ERROR}
+    found = findings(lost({**states, "RUN-003 numpy": State.UNTESTABLE}))
+    assert [(finding.title, finding.state) for finding in found] == [
+        ("ART-001 npz", State.FAIL),
+        ("MAN-001", State.ERROR),
+        ("2 checks of npz, gpu could not be made", State.UNTESTABLE),
+        ("MAN-002", State.FAIL),
+        ("RUN-003 numpy", State.UNTESTABLE),
+    ]
+    assert found[2].hint == "Look for it."
+    other = {"RUN-001 gpu": State.UNTESTABLE, "RUN-002 gpu": State.UNTESTABLE}
+    assert [finding.title for finding in findings(report(other))] == ["RUN-001 gpu", "RUN-002 gpu"]
+
+
+def test_a_known_failure_stands_alone_whatever_its_cause() -> None:
+    entries = (entry("EXP-001"), entry("RUN-001", "gpu"), entry("MAN-001"))
+    found = findings(reports.sealed(lost(LOST), baseline=entries))
+    assert [finding.title for finding in found] == ["MAN-001", "EXP-001 npz", "RUN-001 gpu"]
+
+
+def test_markdown_folds_what_has_one_cause() -> None:
+    text = as_markdown(lost({**LOST, "ART-001 npz": State.FAIL}), OF)
+    broken = text.partition("### Broken")[2]
+    assert broken.index("| ART-001 | npz |") < broken.index("| 2 checks | npz, gpu |")
+    assert r"| could not be made: the \`graph\` is gone | Look for it. |" in broken
 
 
 def test_markdown_stays_markdown_whatever_a_plugin_says() -> None:
@@ -184,6 +233,39 @@ def test_the_page_is_one_file_and_runs_one_script_whatever_a_plugin_says() -> No
     assert "\x1b" not in "".join(page.words)
 
 
+def test_the_page_begins_with_what_is_broken() -> None:
+    text = as_page(lost({**LOST, "ART-001 npz": State.FAIL, "MAN-002": State.FAIL}), OF)
+    first = text[text.index('<ul class="broken">') : text.index('<div class="levels">')]
+    assert re.findall(r'<a class="id" href="#([^"]+)">([^<]+)</a>', first) == [
+        ("ART-001-npz", "ART-001 npz"),
+        ("EXP-001-npz", "2 checks of npz, gpu could not be made"),
+    ]
+    for anchor in ("ART-001-npz", "EXP-001-npz"):
+        assert f'id="{anchor}"' in text
+    for said in (OF["ART-001"].text, "ART-001 is not so", "Mend: Mend ART-001."):
+        assert said in first
+    assert "the <code>graph</code> is gone" in first
+    assert '<ul class="broken">' not in as_page(report(), OF)
+
+
+def test_a_should_that_fails_is_not_red() -> None:
+    text = as_page(report({"MAN-002": State.FAIL, "RUN-001 gpu": State.FAIL}), OF)
+    assert '<span class="state half">fail (SHOULD)</span>' in text
+    assert '<span class="state bad">fail</span>' in text
+
+
+def test_many_that_are_broken_are_folded_away() -> None:
+    states = {r.clause + " " + r.capability: State.FAIL for r in reports.records()}
+    states |= {r.clause: State.FAIL for r in reports.records() if not r.capability}
+    text = as_page(report(states), OF)
+    musts = sum(r.state is State.FAIL and r.level == "MUST" for r in report(states).records)
+    assert f"<summary>{musts - 6} more</summary>" in text
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    assert rich("`a<b>` & `c") == "<code>a&lt;b&gt;</code> &amp; `c"
+
+
 def test_the_policy_of_the_page_is_about_this_style_and_this_script() -> None:
     text = as_page(report(), OF)
     policy = re.findall(r'content="(default-src [^"]+)"', text)[0]
@@ -201,7 +283,7 @@ def test_the_page_says_what_was_checked() -> None:
         "Whatever RUN-001 is about MUST be so.",
         "Mend: Mend RUN-001.",
         reports.WHEEL.sha256,
-        "Acme 1, 2 cores",
+        "Acme 1, avx2, 2 cores",
         "seed 7",
         "0.5",
     ):

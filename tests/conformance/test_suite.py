@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -216,6 +218,112 @@ def test_a_plugin_that_ends_the_process_loses_its_capability(
             assert record.seconds < 0.1  # not tried again
     assert found["ART-001", "good"].state is State.PASS
     assert found["PRC-002", "good"].state is State.PASS
+
+
+PIPE = """\
+import fcntl
+for fd in range(3, 256):
+    try:
+        if os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:") and (
+            fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY
+        ):
+            break
+    except OSError:
+        pass
+"""
+"""What finds the file that the room answers through."""
+
+
+def test_a_plugin_that_closes_the_suites_files_and_goes_on_is_ended(
+    install: Install, tmp_path: Path, models: Path
+) -> None:
+    install({"closes": "os.closerange(3, 256)\ntime.sleep(600)"})
+    found = records(tmp_path, models, "ART-001", "PRC-005")
+    lost = found["ART-001", "closes"]
+    assert lost.state is State.FAIL
+    assert lost.message == f"it closed a file of the suite, during export closes of odd on {MODEL}"
+    assert lost.seconds < 3 * process.PATIENCE
+    the_good_one_is_checked(found)
+
+
+def test_a_plugin_cannot_answer_for_the_suite(
+    install: Install, tmp_path: Path, models: Path
+) -> None:
+    outcome = {"state": "PASS", "seconds": 1.0, "measured": {}}
+    forged = json.dumps({"word": "0" * 32, "outcome": outcome})
+    wordless = json.dumps({"outcome": outcome})
+    writes = {
+        "byte": 'os.write(fd, b"x")',
+        "line": 'os.write(fd, b"hello\\n")',
+        "forged": f"os.write(fd, b'{forged}\\n')",
+        "wordless": f"os.write(fd, b'{wordless}\\n')",
+        "deep": 'os.write(fd, b"[" * 60000 + b"\\n")',
+        "much": 'while True: os.write(fd, b"x" * 4096)',
+    }
+    install({capability: PIPE + code for capability, code in writes.items()})
+    found = records(tmp_path, models, "ART-001", "PRC-005")
+    for capability in writes:
+        lost = found["ART-001", capability]
+        assert lost.state is State.FAIL, capability
+        assert lost.message.startswith("it wrote to a file of the suite"), capability
+    the_good_one_is_checked(found)
+
+
+def test_bytes_without_an_end_are_no_sign_of_life(
+    install: Install, tmp_path: Path, models: Path
+) -> None:
+    install({"drips": PIPE + 'while True:\n    os.write(fd, b"x")\n    time.sleep(0.01)'})
+    found = records(tmp_path, models, "ART-001", silence=SILENCE)
+    lost = found["ART-001", "drips"]
+    assert lost.message.startswith("it took more than 8 s")
+    assert lost.seconds < SILENCE + 4
+
+
+@pytest.mark.parametrize("planted_is_used", [True, False])
+def test_planted_bytecode_is_not_used_where_modules_are_compiled_anew(
+    install: Install, tmp_path: Path, models: Path, planted_is_used: bool
+) -> None:
+    """Bytecode that says not to look at the source, of a plugin that does something else."""
+    code = install({}) / "odd_plugin" / "__init__.py"
+    honest = code.read_text()
+    code.write_text(honest.replace('b"odd"', 'b""').replace('format="odd"', 'format="other"'))
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(code), invalidation_mode=unchecked, doraise=True)
+    code.write_text(honest)
+    work = tmp_path / "work"
+    work.mkdir()
+    with Suite(
+        *("odd", work),
+        seed=SEED,
+        families=["bert"],
+        models=models,
+        compiled_anew=not planted_is_used,
+    ) as suite:
+        [found] = run(suite, clauses("ART-001"))
+    assert (found.state is State.PASS) is not planted_is_used, found.message
+
+
+def test_rooms_are_reached_where_standard_streams_are_closed(
+    install: Install, tmp_path: Path, models: Path
+) -> None:
+    install({})
+    work = tmp_path / "work"
+    work.mkdir()
+    script = f"""\
+import os
+from pathlib import Path
+os.closerange(0, 2)
+from hwcore_conformance.clauses import ALL
+from hwcore_conformance.suite import Suite, run
+
+with Suite("odd", Path({str(work)!r}), seed={SEED}, families=["bert"],
+           models=Path({str(models)!r})) as suite:
+    found = list(run(suite, [clause for clause in ALL if clause.id == "ART-001"]))
+os.write(2, found[0].state.encode())
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, check=True)
+    assert done.stderr.endswith(b"PASS"), done.stderr
 
 
 def test_sys_exit_is_an_error_like_others(install: Install, tmp_path: Path, models: Path) -> None:

@@ -46,7 +46,17 @@ def test_a_must_that_is_bad_breaks_its_level_and_no_other(state: State) -> None:
     assert outcome.verdict is Verdict.FAIL
     assert outcome.levels["run"] is Standing.BROKEN
     assert outcome.levels["core"] is outcome.levels["export"] is Standing.KEPT
-    assert outcome.because == ("broken: RUN-001 numpy",)
+    said = "could not be made" if state is State.UNTESTABLE else "broken"
+    assert outcome.because == (f"{said}: RUN-001 numpy",)
+
+
+def test_what_fails_is_named_and_what_could_not_be_made_is_counted() -> None:
+    lost = {"MAN-001": State.UNTESTABLE, "EXP-001 npz": State.UNTESTABLE}
+    failed = {"RUN-001 gpu": State.ERROR, "ART-001 npz": State.FAIL}
+    assert judged({**lost, **failed}).because == (
+        "broken: ART-001 npz, RUN-001 gpu; and 2 checks that could not be made",
+    )
+    assert judged(lost).because == ("could not be made: MAN-001, EXP-001 npz",)
 
 
 @pytest.mark.parametrize("name", ["MAN-002", "RUN-003 gpu"])

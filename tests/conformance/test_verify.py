@@ -50,6 +50,14 @@ def test_what_a_run_makes_verifies(made: Report, tmp_path: Path) -> None:
     assert verify(path, clauses=CLAUSES) == made
 
 
+def test_a_folder_is_its_report(tmp_path: Path) -> None:
+    write(tmp_path / "report.json", report())
+    assert verify(tmp_path, clauses=CLAUSES) == report()
+    (tmp_path / "report.json").unlink()
+    with pytest.raises(UserError, match=r"there is no file .*report\.json"):
+        verify(tmp_path, clauses=CLAUSES)
+
+
 def changed(made: Report, place: int, **changes: Any) -> tuple[Record, ...]:
     records = list(made.records)
     records[place] = records[place].model_copy(update=changes)
@@ -151,7 +159,7 @@ def test_what_is_no_report_is_bad_input(text: str, says: str, tmp_path: Path) ->
     with pytest.raises(UserError, match=says):
         verify(path, clauses=CLAUSES)
     with pytest.raises(UserError, match="there is no file"):
-        verify(tmp_path, clauses=CLAUSES)
+        verify(tmp_path / "absent.json", clauses=CLAUSES)
 
 
 def test_an_unknown_key_is_rejected(tmp_path: Path) -> None:
@@ -209,20 +217,36 @@ def test_edited_states_never_make_a_better_verdict(tmp_path: Path, edits: dict[i
     assert musts <= {State.PASS, State.NOT_APPLICABLE, State.NOT_DECLARED}
 
 
+INFO = "acme_hwcore-1.0.0.dist-info"
+
+
 class TestWheel:
     @pytest.fixture
     def wheel(self, tmp_path: Path) -> Path:
         path = tmp_path / reports.WHEEL.name
-        rows = "".join(
-            f'[[capabilities]]\nid = "{row.id}"\nhook = "{row.hook}"\n' for row in reports.ROWS
-        )
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("acme_hwcore/hwcore-plugin.toml", rows)
+        self.build(path, reports.ROWS)
         return path
 
-    def written(self, tmp_path: Path, wheel: Path, *, known: bool = True) -> Path:
+    def build(self, path: Path, rows: tuple[Row, ...], **metadata: str) -> None:
+        said = {"Name": "acme-hwcore", "Version": "1.0.0"} | metadata
+        manifest = "".join(
+            f'[[capabilities]]\nid = "{row.id}"\nhook = "{row.hook}"\nsummary = "{row.summary}"\n'
+            for row in rows
+        )
+        files = {
+            "acme_hwcore/hwcore-plugin.toml": manifest,
+            f"{INFO}/METADATA": "".join(f"{key}: {value}\n" for key, value in said.items()),
+            f"{INFO}/entry_points.txt": "[hwcore.plugins]\nacme = acme_hwcore.plugin\n",
+        }
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+
+    def written(
+        self, tmp_path: Path, wheel: Path, *, known: bool = True, **changes: object
+    ) -> Path:
         mine = Wheel(name=wheel.name, sha256=sha256_file(wheel)) if known else None
-        plugin = BROKEN.plugin.model_copy(update={"wheel": mine})
+        plugin = BROKEN.plugin.model_copy(update={"wheel": mine, **changes})
         return write(tmp_path / "report.json", sealed(BROKEN, plugin=plugin))
 
     def test_of_this_wheel(self, tmp_path: Path, wheel: Path) -> None:
@@ -238,12 +262,40 @@ class TestWheel:
         path = self.written(tmp_path, wheel, known=False)
         rejected(path, "does not say which wheel", wheel)
 
-    def test_with_other_rows(self, tmp_path: Path, wheel: Path) -> None:
-        with zipfile.ZipFile(wheel, "w") as archive:
-            row = '[[capabilities]]\nid = "npz"\nhook = "export"\n'
-            archive.writestr("acme_hwcore/hwcore-plugin.toml", row)
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"version": "9.9"}, "is about version 9.9, and {wheel} has 1.0.0"),
+            ({"distribution": "zeta"}, "about the distribution zeta, and {wheel} has acme-hwcore"),
+            ({"name": "zeta"}, "is about the plugin zeta, and {wheel} has acme"),
+        ],
+        ids=["version", "distribution", "plugin"],
+    )
+    def test_that_says_something_else_of_itself(
+        self, tmp_path: Path, wheel: Path, changes: dict[str, str], says: str
+    ) -> None:
+        rejected(self.written(tmp_path, wheel, **changes), says.format(wheel=wheel.name), wheel)
+
+    def test_of_another_name(self, tmp_path: Path, wheel: Path) -> None:
+        path = self.written(tmp_path, wheel)
+        other = wheel.rename(wheel.with_name("acme_hwcore-9.9-py3-none-any.whl"))
+        rejected(path, f"is about another wheel: {wheel.name}", other)
+
+    @pytest.mark.parametrize(
+        "rows",
+        [reports.ROWS[:1], tuple(row.model_copy(update={"summary": "x"}) for row in reports.ROWS)],
+        ids=["fewer", "another summary"],
+    )
+    def test_with_other_rows(self, tmp_path: Path, wheel: Path, rows: tuple[Row, ...]) -> None:
+        self.build(wheel, rows)
         path = self.written(tmp_path, wheel)
         rejected(path, "has other capabilities than the manifest in", wheel)
+
+    def test_without_metadata(self, tmp_path: Path, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr("acme_hwcore/hwcore-plugin.toml", "")
+        with pytest.raises(UserError, match="has no metadata"):
+            verify(self.written(tmp_path, wheel), clauses=CLAUSES, wheel=wheel)
 
     @pytest.mark.parametrize("name", ["absent-1.0.0-py3-none-any.whl", "report.json", "no.whl"])
     def test_that_is_none(self, tmp_path: Path, wheel: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,12 +13,16 @@ from pathlib import Path
 import pages
 import pytest
 from command import Command
-from pages import DOCS
+from pages import DOCS, Block
 
 from hwcore.workflows.new_plugin import new_plugin
 
 PAGE = DOCS / "plugin-author.md"
-SHOWN = {block.title: block.text for block in pages.blocks(PAGE) if block.title}
+TITLED = [block for block in pages.blocks(PAGE) if block.title]
+STEP = next(n for n, block in enumerate(TITLED) if "at the end" in str(block.title))
+"""Where the section on int8 begins; what it shows is not in the package that is written."""
+SHOWN = {str(block.title): block.text for block in TITLED[:STEP]}
+CHANGES = TITLED[STEP:]
 UNSHOWN = {"LICENSE", "README.md", ".gitignore", "tests/test_plugin.py"}
 UNSHOWN |= {".github/workflows/conformance.yml"}
 
@@ -31,13 +36,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def site(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel installed in it, as pip does that."""
-    root = tmp_path_factory.mktemp("installed")
-    dist, site = root / "dist", root / "site"
-    _python("-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=project)
-    [wheel] = dist.glob("*.whl")
-    quietly = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-index")
-    _python("-m", "pip", "install", *quietly, "--target", site, wheel, cwd=root)
-    return site
+    return _installed(project, tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +44,17 @@ def hwcore(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """The command, with the plugin installed beside torch's."""
     variables = {"HWCORE_PLUGINS": "acme,torch"}
     return Command(tmp_path_factory.mktemp("cache"), variables, plugins=(site,))
+
+
+@pytest.fixture(scope="module")
+def with_int8(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The command with the package as the section on int8 leaves it."""
+    root = tmp_path_factory.mktemp("int8")
+    project = new_plugin("acme", root / "acme-hwcore").folder
+    for block in CHANGES:
+        _change(project, block)
+    plugins = (_installed(project, root),)
+    return Command(root / "cache", {"HWCORE_PLUGINS": "acme,torch"}, plugins=plugins)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +119,39 @@ def test_another_architecture_is_refused(
     done.refused(2, "whose model_type is 'bert', and this one's is 'distilbert'")
 
 
+def test_the_step_that_is_added_keeps_the_clauses(with_int8: Command) -> None:
+    topics = ("MAN-004", "MAN-006", "QNT", "ART-001", "ART-003", "ART-005", "RUN-001")
+    chosen = [word for topic in topics for word in ("--clause", topic)]
+    done = with_int8("conformance", "run", "acme", "--quick", "--family", "bert", *chosen, "--json")
+    states = {
+        (record["clause"], record["capability"]): record["state"]
+        for record in done.check().json()["records"]
+    }
+    told = {clause: state for (clause, row), state in states.items() if row == "int8"}
+    # It asks for no data, which QNT-003 and QNT-006 are about.
+    assert told == {
+        **dict.fromkeys(("QNT-001", "QNT-002", "QNT-004", "QNT-005"), "PASS"),
+        **dict.fromkeys(("QNT-003", "QNT-006"), "NOT_APPLICABLE"),
+        **dict.fromkeys(("ART-001", "ART-003", "ART-005"), "PASS"),
+    }
+    assert states["RUN-001", "numpy"] == "PASS"
+
+
+def test_the_step_that_is_added_makes_a_smaller_file(
+    with_int8: Command, tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    model, whole, small = tiny("bert", "feature-extraction"), tmp_path / "w", tmp_path / "s"
+    with_int8("export", model, "--plugin", "acme", "--out", whole).check()
+    with_int8("quantize", whole, "--plugin", "acme", "--out", small).check()
+    written = [json.loads((out / "artifact.json").read_text("utf-8")) for out in (whole, small)]
+    facts = [manifest["facts"] for manifest in written]
+    assert facts[0]["parameters"] == facts[1]["parameters"]
+    assert facts[1]["ops_quantized"] > 0
+    stored = [sum(entry["size"] for entry in manifest["files"].values()) for manifest in written]
+    assert stored[1] < stored[0]
+    assert facts[1]["bits_per_weight"] * facts[1]["parameters"] / 8 < stored[1]  # no more than that
+
+
 @pytest.mark.parametrize("page", ["plugin-author.md", "optimize.md"])
 def test_the_python_examples_run(page: str, site: Path, exported: Path) -> None:
     examples = [b for b in pages.blocks(DOCS / page) if b.language == "python" and not b.title]
@@ -116,6 +159,34 @@ def test_the_python_examples_run(page: str, site: Path, exported: Path) -> None:
     for example in examples:
         printed = _python("-c", example.text, cwd=exported, site=site)
         assert "(1, " in printed  # the shape of one row
+
+
+def _change(project: Path, block: Block) -> None:
+    """Do what a titled block says: add to the end of a file, change its lines, or write it."""
+    name, at_the_end, _ = str(block.title).partition(", at the end")
+    file = project / name
+    if at_the_end:
+        file.write_text(file.read_text("utf-8") + block.text, "utf-8")
+    elif block.language == "diff":
+        lines = [(line[0], line[1:]) for line in block.text.splitlines(keepends=True)]
+        before = "".join(text for mark, text in lines if mark in " -")
+        after = "".join(text for mark, text in lines if mark in " +")
+        text = file.read_text("utf-8")
+        assert text.count(before) == 1, f"{name} has not these lines once:\n{before}"
+        file.write_text(text.replace(before, after), "utf-8")
+    else:
+        assert not file.exists(), f"{name} is not new"
+        file.write_text(block.text, "utf-8")
+
+
+def _installed(project: Path, root: Path) -> Path:
+    """The folder below ``root`` that a project's wheel was installed into."""
+    dist, site = root / "dist", root / "site"
+    _python("-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=project)
+    [wheel] = dist.glob("*.whl")
+    quietly = ("--quiet", "--disable-pip-version-check", "--no-deps", "--no-index")
+    _python("-m", "pip", "install", *quietly, "--target", site, wheel, cwd=root)
+    return site
 
 
 def _paths(tree: str) -> Iterator[str]:

@@ -6,18 +6,27 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from pages import ROOT
+from pages import DOCS, ROOT, commands
 
 from bench.wheels import build, lend
 from hwcore.workflows.new_plugin import new_plugin
 
 SCRIPT = ROOT / "conformance" / "ci" / "conformance.sh"
+OFFLINE = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    "PIP_NO_INDEX": "1",
+    # What builds a wheel is lent, too. pip reads the variable as the option's value.
+    "PIP_NO_BUILD_ISOLATION": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+"""A place without a registry, for pip."""
 
 
 @pytest.fixture
@@ -55,22 +64,40 @@ def test_the_wheel_holds_the_package_and_its_licence(project: Path, tmp_path: Pa
     assert licence == (ROOT / "LICENSE").read_bytes()
 
 
+def test_it_is_installed_beside_a_clone_as_the_page_says(tmp_path: Path) -> None:
+    project = new_plugin("acme", tmp_path / "acme-hwcore").folder
+    env = tmp_path / "env"
+    bins = lend(env)
+    shown = [line for line in commands(DOCS / "plugin-author.md", "pip") if "CLONE/plugins" in line]
+    shown += [line for line in new_plugin("acme", tmp_path / "b").next_steps if "pip" in line]
+    assert len(shown) == 2
+    for command in shown:
+        _pip(command, env, project)
+    listed = subprocess.run(
+        [bins / "hwcore", "plugins", "list", "--json"],
+        env={**OFFLINE, "HWCORE_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = {plugin["name"]: plugin["state"] for plugin in json.loads(listed.stdout)}
+    assert found == {"acme": "found", "torch": "found"}
+    subprocess.run([bins / "hwcore", "conformance", "list"], env=OFFLINE, check=True)
+
+
 def test_it_is_certified_by_the_steps_of_a_partners_ci(project: Path, tmp_path: Path) -> None:
-    """The very script, on wheels of this repository, without a registry."""
-    wheels = tmp_path / "wheels"
-    build(ROOT / "core", wheels)
-    build(ROOT / "conformance", wheels)
+    """The very script, on wheels that are made as its header says, without a registry."""
+    header = SCRIPT.read_text("utf-8").partition("\nset -")[0]
+    [wheel, _] = re.findall(r"^#   ((?:pip|PIP).*)$", header, re.MULTILINE)
+    _pip(wheel.replace("FOLDER", str(project)), Path(sys.prefix), tmp_path)
     lend(project / "build" / "venv")
     done = subprocess.run(
         [SCRIPT, "nova", project],
         env={
-            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            **OFFLINE,
             "HWCORE_CACHE": str(tmp_path / "cache"),
             "PYTHON": sys.executable,
-            "PIP_FIND_LINKS": str(wheels),
-            "PIP_NO_INDEX": "1",
-            # What builds the wheel is lent, too. pip reads the variable as the option's value.
-            "PIP_NO_BUILD_ISOLATION": "0",
+            "PIP_FIND_LINKS": "wheels",
         },
         cwd=tmp_path,
         capture_output=True,
@@ -94,3 +121,16 @@ def test_it_is_certified_by_the_steps_of_a_partners_ci(project: Path, tmp_path: 
         cwd="/",
     )
     assert str(project) in where.stdout, "it ran the repository's code"
+
+
+def _pip(command: str, env: Path, folder: Path) -> None:
+    """A command that is shown, on this clone and in that environment."""
+    program, *arguments = shlex.split(command.replace("CLONE", str(ROOT)))
+    assert program == "pip"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", env, *arguments],
+        cwd=folder,
+        env=OFFLINE,
+        capture_output=True,
+        check=True,
+    )

@@ -8,35 +8,60 @@ needs a reason and a date, and makes the run partial.
 from __future__ import annotations
 
 import datetime
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, StringConstraints, ValidationError
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from hwcore.contract import UserError, Value
 from hwcore_conformance.clause import Clause
 from hwcore_conformance.required import Row
-from hwcore_conformance.text import clean, named, near
+from hwcore_conformance.states import Said
+from hwcore_conformance.text import clean, named, near, says_something
 
 Expected = Literal["known-failure", "disabled"]
+
+LARGEST: Final = 1 << 20
+"""Bytes of a file that is read."""
+
+
+def _number(value: Any) -> Any:
+    """The value, unless it is one that only equals a whole number: ``true``, ``1.0``."""
+    if type(value) is not int:
+        raise PydanticCustomError("int_type", "it is no whole number")
+    return value
+
+
+def _day(value: Any) -> Any:
+    """The value, if it is a date, as TOML has one, or is written like one, as JSON has it."""
+    written = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
+    if not written and type(value) is not datetime.date:
+        raise PydanticCustomError("date_type", "it is no date, such as 2027-01-31")
+    return value
+
+
+def _reason(text: str) -> str:
+    if not says_something(text):
+        raise PydanticCustomError("string_too_short", "it says nothing")
+    return clean(text)
 
 
 class Entry(Value):
     """One line of a baseline."""
 
-    clause: str
+    clause: Said
     """Number of the clause."""
-    capability: str = ""
+    capability: Said = ""
     """Id of the row; empty for a clause about the plugin, or for every row."""
     state: Expected
     """``known-failure``: it is checked, and has to fail. ``disabled``: it is not checked."""
-    reason: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(clean)
-    ]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_reason)]
     """Why, for whoever reads the report."""
-    expires: datetime.date
+    expires: Annotated[datetime.date, BeforeValidator(_day)]
     """The last day that the entry holds on."""
 
     def covers(self, clause: str, capability: str) -> bool:
@@ -47,8 +72,8 @@ class Entry(Value):
 class Baseline(Value):
     """A baseline file, in TOML."""
 
-    schema_version: Literal[1]
-    plugin: str
+    schema_version: Annotated[Literal[1], BeforeValidator(_number)]
+    plugin: Said
     """Name of the plugin that it is about."""
     entries: tuple[Entry, ...] = ()
 
@@ -67,18 +92,7 @@ def read_baseline(
     today: datetime.date,
 ) -> tuple[Entry, ...]:
     """The entries of a file, each checked. Raises `UserError`."""
-    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
-        raise UserError(f"{path} is no file", hint="Name a TOML file with --baseline.")
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}", hint="Check how the path is spelt."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not TOML: {clean(str(error))}", hint="docs/conformance.md shows one."
-        ) from error
+    content = _content(path)
     try:
         baseline = Baseline.model_validate(content)
     except ValidationError as error:
@@ -96,6 +110,29 @@ def read_baseline(
             raise UserError(f"{path}: {error.message}", hint=error.hint) from error
         before.append(entry)
     return baseline.entries
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises `UserError`."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+        raise UserError(f"{path} is no file", hint="Name a TOML file with --baseline.")
+    try:
+        with path.open("rb") as file:
+            read = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.strerror}", hint="Check how the path is spelt."
+        ) from error
+    if len(read) > LARGEST:
+        raise UserError(
+            f"{path} is too large for a baseline", hint="Name a TOML file with --baseline."
+        )
+    try:
+        return tomllib.loads(read.decode())
+    except (ValueError, RecursionError) as error:  # of a number with too many digits, too
+        raise UserError(
+            f"{path} is not TOML: {clean(str(error))}", hint="docs/conformance.md shows one."
+        ) from error
 
 
 def _check(

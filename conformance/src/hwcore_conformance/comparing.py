@@ -11,7 +11,7 @@ from hwcore_conformance.clause import Broken
 from hwcore_conformance.models import LENGTHS, PADDED_TO
 from hwcore_conformance.sources import Source
 from hwcore_conformance.subject import Answers
-from hwcore_conformance.tolerances import REPEATED, Tolerance, difference
+from hwcore_conformance.tolerances import Tolerance, difference
 
 
 def same(expected: Array, actual: Array, tolerance: Tolerance, where: str) -> float:
@@ -27,14 +27,15 @@ def same(expected: Array, actual: Array, tolerance: Tolerance, where: str) -> fl
     return found.max_error
 
 
-def agree(first: Arrays, second: Arrays, where: str) -> None:
+def agree(first: Arrays, second: Arrays, where: str, steadiness: Tolerance) -> None:
     """Raise `Broken` unless two answers to the same question are the same.
 
-    What is not finite is the same where it stands in both: that it is there is another clause.
+    ``steadiness`` is what `hwcore_conformance.subject.Subject.steadiness` measured. What is not
+    finite is the same where it stands in both: that it is there is another clause.
     """
     for name, array in first.items():
         if not np.array_equal(array, second[name], equal_nan=True):
-            same(array, second[name], REPEATED, f"{where}: output {name!r}")
+            same(array, second[name], steadiness, f"{where}: output {name!r}")
 
 
 def as_transformers(source: Source, found: Answers, tolerance: Tolerance) -> float:
@@ -110,6 +111,12 @@ def roughly(source: Source, expected: Answers, found: Answers, tolerance: Tolera
             )
         worst = max(worst, difference_.rms_error)
     return worst
+
+
+def roughly_as_transformers(source: Source, found: Answers, tolerance: Tolerance) -> float:
+    """The same against transformers' own answers."""
+    expected = Answers((), None, tuple(row.outputs for row in source.rows))
+    return roughly(source, expected, found, tolerance)
 
 
 def padded_rows(padded: Arrays) -> Iterator[tuple[int, str, int]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from html import escape
 from importlib.resources import files
 
 from hwcore_conformance.clause import TOPICS, Clause
+from hwcore_conformance.findings import Finding, findings
 from hwcore_conformance.report import Report, entry_of, fate_of
 from hwcore_conformance.states import BAD, Record, State
 from hwcore_conformance.text import named
@@ -73,11 +75,16 @@ def bar(placeholder: str, states: Iterable[str]) -> str:
     )
 
 
-def pill(state: str, extra: str = "", *, colour: str | None = None) -> str:
-    """A state in its colour, or in another."""
+def pill(state: str, extra: str = "", *, colour: str | None = None, label: str = "") -> str:
+    """A state in its colour, or in another, by its name, or by another."""
     shade = CLASSES.get(state, "") if colour is None else colour
     names = " ".join(filter(None, ("state", shade, extra)))
-    return f'<span class="{names}">{escape(words(state))}</span>'
+    return f'<span class="{names}">{escape(label or words(state))}</span>'
+
+
+def rich(text: str) -> str:
+    """HTML of a text: what is between backticks is code, and all else is as it was written."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escape(text))
 
 
 def words(state: str) -> str:
@@ -100,6 +107,7 @@ def _body(report: Report, clauses: dict[str, Clause]) -> Iterator[str]:
     if report.because:
         items = "".join(f"<li>{escape(reason)}</li>" for reason in report.because)
         yield f'<ul class="because">{items}</ul>'
+    yield from _broken(report, clauses)
     yield '<div class="levels">'
     for level, stands in report.levels.items():
         yield f"<div><b>{level}</b>{pill(stands)}</div>"
@@ -117,6 +125,38 @@ def _body(report: Report, clauses: dict[str, Clause]) -> Iterator[str]:
             yield "</tbody></table></section>"
 
 
+def _broken(report: Report, clauses: dict[str, Clause]) -> Iterator[str]:
+    """Why the verdict is fail, before all else: each with what to do, and a way to its row."""
+    found = [f for f in findings(report) if f.fate in (Fate.BROKEN, Fate.STALE)]
+    items = [_finding(finding, clauses[finding.first.clause]) for finding in found]
+    if items:
+        yield f'<ul class="broken">{"".join(items[:_FIRST])}</ul>'
+    if more := items[_FIRST:]:
+        yield f'<details class="broken"><summary>{len(more)} more</summary>'
+        yield f'<ul class="broken">{"".join(more)}</ul></details>'
+
+
+def _finding(finding: Finding, clause: Clause) -> str:
+    record = finding.first
+    link = f'<a class="id" href="#{escape(_anchor(record))}">{escape(finding.title)}</a>'
+    state = "" if finding.folded else f" {pill(record.state, colour='bad')}"
+    parts = [f"<b>{link}</b>{state}"]
+    if not finding.folded:
+        parts.append(f"<p>{rich(clause.text)}</p>")
+    if finding.fate is Fate.STALE:
+        parts.append('<p class="message">It passes, and the baseline lists it: remove it.</p>')
+    if record.message:
+        parts.append(f'<p class="message">{rich(record.message)}</p>')
+    if finding.hint:
+        parts.append(f'<p class="message soft">Mend: {rich(finding.hint)}</p>')
+    return f"<li>{''.join(parts)}</li>"
+
+
+def _anchor(record: Record) -> str:
+    """What a record's row is called in the page."""
+    return named(record.clause, record.capability).replace(" ", "-")
+
+
 def _facts(report: Report) -> Iterator[str]:
     plugin, suite, machine = report.plugin, report.suite, report.machine
     if plugin.wheel is not None:
@@ -131,7 +171,7 @@ def _facts(report: Report) -> Iterator[str]:
         "libraries": libraries or "none",
         "suite": f"hwcore-conformance {suite.version}, hwcore {suite.core}, "
         f"contract {suite.contract}, Python {report.python}",
-        "machine": f"{machine.name}, {machine.target.cores} cores, {machine.system}",
+        "machine": f"{machine.summary}, {machine.system}",
         "target": f"{machine.fingerprint}: {' '.join(machine.target.features) or 'no features'}",
         "run": f"{len(report.executed)} of {len(report.required)} checks in "
         f"{report.seconds:.1f} s, seed {report.seed}",
@@ -146,27 +186,29 @@ def _facts(report: Report) -> Iterator[str]:
 
 def _row(report: Report, record: Record, clause: Clause) -> str:
     name = named(record.clause, record.capability)
-    parts = [escape(clause.text)]
+    parts = [rich(clause.text)]
     entry = entry_of(report, record)
     if entry is not None:
         words_ = f"{entry.state} until {entry.expires}: {entry.reason}"
         parts.append(f'<p class="message"><b>{escape(words_)}</b></p>')
     if record.message and (entry is None or record.message != entry.reason):
-        parts.append(f'<p class="message">{escape(record.message)}</p>')
+        parts.append(f'<p class="message">{rich(record.message)}</p>')
     if record.hint:
-        parts.append(f'<p class="message soft">Mend: {escape(record.hint)}</p>')
+        parts.append(f'<p class="message soft">Mend: {rich(record.hint)}</p>')
     if record.measured:
         pairs = "".join(f"<dt>{escape(k)}<dd>{escape(_value(v))}" for k, v in _measured(record))
         parts.append(
             f'<details class="small soft"><summary>measured</summary><dl>{pairs}</dl></details>'
         )
-    told = "half" if record.state in BAD and fate_of(report, record) is not Fate.BROKEN else None
+    came = fate_of(report, record)
+    told = "half" if record.state in BAD and came is not Fate.BROKEN else None
+    label = f"{words(record.state)} ({record.level})" if came is Fate.TOLD else ""
     text = f"{name} {clause.text} {record.message} {words(record.state)}"
     return (
         f'<tr data-row data-states="{record.state}" data-text="{escape(text)}">'
-        f'<td class="id" id="{escape(name.replace(" ", "-"))}">{escape(record.clause)}'
+        f'<td class="id" id="{escape(_anchor(record))}">{escape(record.clause)}'
         f'<td class="id">{escape(record.capability)}'
-        f'<td>{pill(record.state, colour=told)}<td class="what">{"".join(parts)}'
+        f'<td>{pill(record.state, colour=told, label=label)}<td class="what">{"".join(parts)}'
         f'<td class="number soft">{record.seconds:.2f}</tr>'
     )
 
@@ -184,5 +226,8 @@ def _value(value: object) -> str:
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
+
+_FIRST = 6
+"""Findings that are shown before the rest is folded away."""
 
 _ORDER = ("bad", "half", "good", "")

@@ -6,9 +6,12 @@ import base64
 import csv
 import hashlib
 import json
+import lzma
 import tomllib
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -16,14 +19,26 @@ import importlib_metadata
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from hwcore.artifacts import sha256_file
-from hwcore.contract import UserError, Value
+from hwcore.contract import ENTRY_POINT_GROUP, UserError, Value
 from hwcore.host import PluginRecord
 from hwcore_conformance.required import Row
+from hwcore_conformance.states import Said
 from hwcore_conformance.text import clean
 
 _CHUNK = 1 << 20
 _MANIFEST = "hwcore-plugin.toml"
-_MANIFEST_BYTES = 1 << 20
+_LARGEST = 1 << 20
+"""Bytes of a text in a wheel that is read."""
+_DAMAGED = (
+    OSError,
+    EOFError,
+    RuntimeError,  # encrypted, or compressed in a way that is not known here
+    UnicodeDecodeError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading an archive raises that is not as archives are."""
 _OF_PIP = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"}
 """What an installer adds to ``*.dist-info``."""
 
@@ -31,8 +46,8 @@ _OF_PIP = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json
 class Wheel(Value):
     """A wheel by name and content."""
 
-    name: str
-    sha256: str
+    name: Said
+    sha256: Said
 
 
 class Installed(NamedTuple):
@@ -65,14 +80,20 @@ def refuse_unfit(record: PluginRecord) -> None:
         )
     if here.record_sha256 is None:
         raise UserError(f"{record.distribution} was not installed from a wheel", hint=hint)
-    root = _root(record)
-    for place, digest in _listed(record):
+    root, listed = _root(record), dict(_listed(record))
+    for place, digest in listed.items():
         path = root / place
         if digest and not (path.is_file() and digest == _encoded(path)):
             raise UserError(
                 f"{clean(place)} of {record.distribution} is not what was installed",
                 hint="Install it again: pip install --force-reinstall --no-deps.",
             )
+    for place in _beside(root, listed):
+        raise UserError(
+            f"{clean(place)} lies among the files of {record.distribution}, and was not installed "
+            "with them",
+            hint="Remove it, or certify in a fresh environment.",
+        )
 
 
 def compared(wheel: Path, record: PluginRecord) -> Wheel:
@@ -99,7 +120,36 @@ def compared(wheel: Path, record: PluginRecord) -> Wheel:
         for place, _ in _listed(record):
             if place not in brought and not _added(place):
                 raise _unlike(wheel, place)
+        for place in _beside(root, brought):
+            raise _unlike(wheel, place)
     return Wheel(name=wheel.name, sha256=sha256_file(wheel))
+
+
+class Named(NamedTuple):
+    """What a wheel says that it is."""
+
+    distribution: str
+    version: str
+    plugins: tuple[str, ...]
+    """Names of its entry points in the group of plugins."""
+
+
+def named_in(wheel: Path) -> Named:
+    """Read from a wheel's metadata. Raises `UserError` for what is no wheel."""
+    with opened(wheel) as archive:
+        folders = [p for p in zipfile.Path(archive).iterdir() if p.name.endswith(".dist-info")]
+        if len(folders) != 1 or not (folders[0] / "METADATA").is_file():
+            raise UserError(
+                f"{wheel} has no metadata",
+                hint="Name a file that ends in .whl, as `python -m build` makes it.",
+            )
+        distribution = importlib_metadata.PathDistribution(folders[0])  # type: ignore[arg-type]
+        plugins = distribution.entry_points.select(group=ENTRY_POINT_GROUP)
+        return Named(
+            distribution.metadata.get("Name", ""),
+            distribution.metadata.get("Version", ""),
+            tuple(point.name for point in plugins),
+        )
 
 
 def rows_of(wheel: Path) -> tuple[Row, ...] | None:
@@ -109,25 +159,31 @@ def rows_of(wheel: Path) -> tuple[Row, ...] | None:
     """
     with opened(wheel) as archive:
         manifests = [e for e in archive.infolist() if e.filename.endswith(f"/{_MANIFEST}")]
-        if len(manifests) != 1 or manifests[0].file_size > _MANIFEST_BYTES:
+        if len(manifests) != 1 or manifests[0].file_size > _LARGEST:
             return None
         try:
             content = tomllib.loads(archive.read(manifests[0]).decode())
-            return tuple(Row(id=r["id"], hook=r["hook"]) for r in content["capabilities"])
+            return tuple(
+                Row(id=row["id"], hook=row["hook"], summary=row.get("summary", ""))
+                for row in content["capabilities"]
+            )
         except (ValueError, KeyError, TypeError):
             return None
 
 
-def opened(wheel: Path) -> zipfile.ZipFile:
-    """The wheel as an archive. Raises `UserError`."""
+@contextmanager
+def opened(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    """The wheel as an archive. Raises `UserError`, for what is found while it is read, too."""
     hint = "Name a file that ends in .whl, as `python -m build` makes it."
     if not wheel.is_file():
         raise UserError(f"there is no file {wheel}", hint=hint)
     _parsed(wheel)
     try:
-        return zipfile.ZipFile(wheel)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{wheel} cannot be read as a wheel", hint=hint) from error
+        with zipfile.ZipFile(wheel) as archive:
+            yield archive
+    except _DAMAGED as error:
+        why = clean(str(error)) or type(error).__name__
+        raise UserError(f"{wheel} cannot be read as a wheel: {why}", hint=hint) from error
 
 
 def _root(record: PluginRecord) -> Path:
@@ -166,6 +222,32 @@ def _files(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, str]]:
             yield entry, entry.filename
         elif len(parts) > 2 and parts[1] in ("purelib", "platlib"):
             yield entry, "/".join(parts[2:])
+
+
+def _is_info(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.endswith((".dist-info/METADATA", ".dist-info/entry_points.txt"))
+
+
+def _beside(root: Path, places: Collection[str]) -> Iterator[str]:
+    """Files that lie where the distribution's do, and are not among ``places``.
+
+    They are what its modules could import, or what is imported in their stead. Bytecode in
+    ``__pycache__`` is left out: a certified run does not use it.
+    """
+    firsts = {place.partition("/")[0] for place in places}
+    modules = {first.partition(".")[0] for first in firsts if not first.endswith(".dist-info")}
+    for path in root.iterdir():
+        if path.name.partition(".")[0] in modules and path.name not in firsts:
+            yield path.name  # what is called like one of its modules
+    folders = {Path(place).parent for place in places} - {Path()}
+    for folder in sorted(folders):
+        if not folders.isdisjoint(folder.parents) or folder.parts[0] == "..":
+            continue  # seen with the one above it, or of programs
+        for path in sorted((root / folder).rglob("*")):
+            place = path.relative_to(root).as_posix()
+            is_file = path.is_symlink() or not path.is_dir()
+            if is_file and place not in places and not _added(place):
+                yield place
 
 
 def _added(place: str) -> bool:

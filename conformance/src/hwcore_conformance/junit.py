@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from xml.etree import ElementTree as Xml
 
-from hwcore_conformance.clause import TOPICS
+from hwcore_conformance.clause import TOPICS, Clause
 from hwcore_conformance.report import Report, entry_of, fate_of
 from hwcore_conformance.states import BAD, Record, State
 from hwcore_conformance.text import named
 from hwcore_conformance.verdict import Fate
 
 
-def as_junit(report: Report) -> str:
+def as_junit(report: Report, clauses: Mapping[str, Clause]) -> str:
     """The XML document.
 
     A known failure and a SHOULD that failed are skipped, with the reason: JUnit has no word for
@@ -24,7 +25,7 @@ def as_junit(report: Report) -> str:
         group = list(found)
         suite = Xml.SubElement(root, "testsuite", name=topic, timestamp=_time(report))
         for record in group:
-            _case(suite, report, record)
+            _case(suite, report, record, clauses[record.clause])
         _count(suite, sum(record.seconds for record in group))
     _count(root, report.seconds)
     Xml.indent(root)
@@ -35,13 +36,13 @@ def _time(report: Report) -> str:
     return report.started.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _case(suite: Xml.Element, report: Report, record: Record) -> None:
+def _case(suite: Xml.Element, report: Report, record: Record, clause: Clause) -> None:
     case = Xml.SubElement(
         suite,
         "testcase",
         classname=f"hwcore.{report.plugin.name}.{record.capability or 'plugin'}",
-        name=named(record.clause, record.capability),
-        time=f"{record.seconds:.3f}",
+        name=f"{named(record.clause, record.capability)}: {clause.text}",
+        time=f"{record.seconds:.6f}",
     )
     entry, came = entry_of(report, record), fate_of(report, record)
     text = record.message + (f"\nhint: {record.hint}" if record.hint else "")
@@ -72,4 +73,4 @@ def _count(element: Xml.Element, seconds: float) -> None:
     }
     for name, tag in counts.items():
         element.set(name, str(len(list(element.iter(tag)))))
-    element.set("time", f"{seconds:.3f}")
+    element.set("time", f"{seconds:.6f}")

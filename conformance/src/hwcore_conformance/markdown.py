@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 
 from hwcore_conformance.clause import Clause
-from hwcore_conformance.report import Report, entry_of, fate_of
-from hwcore_conformance.states import Record
-from hwcore_conformance.text import named, one_line
+from hwcore_conformance.findings import Finding, findings
+from hwcore_conformance.report import Report, entry_of
+from hwcore_conformance.text import one_line
 from hwcore_conformance.verdict import Fate, Standing, Verdict
 
 SIGNS = {
@@ -25,6 +26,7 @@ _HEADINGS = {
     Fate.KNOWN: "Known failures",
     Fate.DISABLED: "Disabled",
     Fate.TOLD: "Not kept, and not required",
+    Fate.ABSENT: "Not run on hardware",
 }
 
 
@@ -44,17 +46,10 @@ def _lines(report: Report, clauses: dict[str, Clause]) -> Iterator[str]:
     yield from ("", "| level | |", "|---|---|")
     for level, stands in report.levels.items():
         yield f"| {level} | {SIGNS[stands]} {stands} |"
-    for wanted, heading in _HEADINGS.items():
-        rows = [record for record in report.records if fate_of(report, record) is wanted]
-        if rows:
-            yield from ("", f"### {heading}", "", "| clause | capability | what | mend |")
-            yield "|---|---|---|---|"
-            for record in rows:
-                hint = record.hint or clauses[record.clause].mend
-                yield (
-                    f"| {record.clause} | {plain(record.capability)} | "
-                    f"{plain(_said(report, record))} | {plain(hint)} |"
-                )
+    for fate, found in groupby(findings(report), key=lambda finding: finding.fate):
+        yield from ("", f"### {_HEADINGS[fate]}", "", "| clause | capability | what | mend |")
+        yield "|---|---|---|---|"
+        yield from (_row(report, finding, clauses) for finding in found)
     suite = report.suite
     yield ""
     yield (
@@ -65,10 +60,17 @@ def _lines(report: Report, clauses: dict[str, Clause]) -> Iterator[str]:
     )
 
 
-def _said(report: Report, record: Record) -> str:
-    entry = entry_of(report, record)
-    known = f"{entry.reason} (until {entry.expires}) " if entry is not None else ""
-    return f"{known}{record.message}" or named(record.clause, record.capability)
+def _row(report: Report, finding: Finding, clauses: dict[str, Clause]) -> str:
+    record, entry = finding.first, entry_of(report, finding.first)
+    if finding.folded:
+        said = f"{finding.together}: {record.message}".rstrip(": ")
+        cells = [f"{len(finding.records)} checks", finding.capabilities, said, finding.hint]
+    else:
+        known = f"{entry.reason} (until {entry.expires}) " if entry is not None else ""
+        said = f"{known}{record.message}" or finding.title
+        hint = record.hint or clauses[record.clause].mend
+        cells = [record.clause, record.capability, said, hint]
+    return f"| {' | '.join(map(plain, cells))} |"
 
 
 def plain(text: str) -> str:

@@ -73,6 +73,9 @@ def same_answers(
     subject: Subject, row: Capability, source: Source, first: Artifact, second: Artifact, how: str
 ) -> None:
     """Raise `Broken` unless both answer the same."""
-    answers = [subject.answers(subject.judge(row, a), a, source).cases for a in (first, second)]
+    steps = [subject.judge(row, artifact) for artifact in (first, second)]
+    steadiness = subject.steadiness(steps[0], first, source)
+    pairs = zip(steps, (first, second), strict=True)
+    answers = [subject.answers(step, artifact, source).cases for step, artifact in pairs]
     for place, (one, other) in enumerate(zip(*answers, strict=True)):
-        agree(one, other, f"{how}, {at(source, place)}")
+        agree(one, other, f"{how}, {at(source, place)}", steadiness)

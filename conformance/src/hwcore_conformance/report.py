@@ -6,9 +6,9 @@ import datetime
 import json
 import platform
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from hwcore import __version__ as core_version
 from hwcore.artifacts import sha256_json
@@ -19,10 +19,14 @@ from hwcore_conformance.clause import Clause
 from hwcore_conformance.installed import Wheel, installed
 from hwcore_conformance.required import Family, Filters, Required, Row, required
 from hwcore_conformance.states import Record, Said
+from hwcore_conformance.text import clean, many
 from hwcore_conformance.verdict import Fate, Outcome, Standing, Verdict, fate
 
 SCHEMA_VERSION: Final = 1
 SUITE: Final = "hwcore-conformance"
+
+_COMMON = frozenset({"avx2", "avx512f", "vnni"})
+"""Features that say little beside any other."""
 
 
 class Plugin(Value):
@@ -36,7 +40,7 @@ class Plugin(Value):
     """True where it was installed with ``pip install -e``: its files could change meanwhile."""
     wheel: Wheel | None = None
     """The wheel that was named with ``--wheel``, and found to be what is installed."""
-    record_sha256: str | None = None
+    record_sha256: Said | None = None
     """Digest of the installed ``RECORD``; ``None`` where it was not installed from a wheel."""
 
 
@@ -45,12 +49,17 @@ class Suite(Value):
 
     version: Said
     """Version of ``hwcore-conformance``."""
-    clauses_sha256: str
+    clauses_sha256: Said
     """Digest of the clauses: ids, sentences, scopes and all else that decides what is asked."""
     core: Said
     """Version of ``hwcore``."""
     contract: Said
     """Version of the plugin contract."""
+
+
+def _cleaned(target: Target) -> Target:
+    words = {"kind": clean(target.kind), "vendor": clean(target.vendor)}
+    return target.model_copy(update=words | {"features": tuple(map(clean, target.features))})
 
 
 class Machine(Value):
@@ -59,9 +68,17 @@ class Machine(Value):
     system: Said
     name: Said
     """Of the processor, for people."""
-    target: Target
+    target: Annotated[Target, AfterValidator(_cleaned)]
     fingerprint: Said
     """16 hex digits over kind, vendor and instruction sets."""
+
+    @property
+    def summary(self) -> str:
+        """The machine in a line: its name, what decides how fast models are on it, its cores."""
+        target = self.target
+        telling = [name for name in target.features if name not in _COMMON]
+        name = self.name or f"{target.vendor} {target.kind}".strip()
+        return ", ".join([name, *(telling or target.features), many(target.cores, "core")])
 
 
 class Report(Value):
@@ -182,7 +199,7 @@ def fate_of(report: Report, record: Record) -> Fate:
 
 def rows_of_record(record: PluginRecord) -> tuple[Row, ...]:
     """The capabilities of an installed plugin."""
-    return tuple(Row(id=row.id, hook=row.hook) for row in record.capabilities)
+    return tuple(Row(id=row.id, hook=row.hook, summary=row.summary) for row in record.capabilities)
 
 
 def digest_of(content: dict[str, Any]) -> str:

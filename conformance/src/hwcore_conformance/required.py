@@ -8,6 +8,7 @@ from typing import Literal
 from hwcore.contract import HOOKS, Value, WorkHook
 from hwcore.contract.base import Name
 from hwcore_conformance.clause import Clause
+from hwcore_conformance.states import Said
 
 Family = Literal["core", "export", "quantize", "sparsify", "compile", "run"]
 FAMILIES: tuple[Family, ...] = ("core", *HOOKS)
@@ -20,6 +21,8 @@ class Row(Value):
 
     id: Name
     hook: WorkHook
+    summary: Said = ""
+    """What it does, in the manifest's words."""
 
 
 class Required(Value):

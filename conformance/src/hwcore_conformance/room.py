@@ -1,6 +1,7 @@
 """The process that checks run in, and the plugin with them. A warden starts it.
 
-Requests come and answers go as JSON lines over two pipes; what a plugin prints goes elsewhere,
+Requests come and answers go as JSON lines over two pipes, a request's word in each of its
+answers; what a plugin prints goes elsewhere,
 whatever it makes of ``sys.stdout``. One that ends, hangs or breaks this process has not reached
 the suite.
 """
@@ -21,6 +22,7 @@ from hwcore_conformance.clauses import ALL
 from hwcore_conformance.restoring import Beginning
 from hwcore_conformance.states import State
 from hwcore_conformance.subject import Settings, Subject
+from hwcore_conformance.text import clean
 
 
 def outcome(clause: Clause, subject: Subject, row: Capability | None) -> dict[str, Any]:
@@ -34,17 +36,18 @@ def outcome(clause: Clause, subject: Subject, row: Capability | None) -> dict[st
         measured = check(subject) if row is None else check(subject, row)
     except Broken as broken:
         hint = broken.hint or clause.mend
-        return {"state": State.FAIL, "message": broken.message, "hint": hint}
+        return {"state": State.FAIL, "message": clean(broken.message), "hint": clean(hint)}
     except Untestable as reason:
-        return {"state": State.UNTESTABLE, "message": str(reason)}
+        return {"state": State.UNTESTABLE, "message": clean(str(reason))}
     except HwcoreError as error:  # a check that is about errors looks at them itself
-        return {"state": State.UNTESTABLE, "message": str(error), "hint": error.hint or ""}
+        message, hint = clean(str(error)), clean(error.hint or "")
+        return {"state": State.UNTESTABLE, "message": message, "hint": hint}
     except NotApplicable as reason:
-        return {"state": State.NOT_APPLICABLE, "message": str(reason)}
+        return {"state": State.NOT_APPLICABLE, "message": clean(str(reason))}
     except Exception:  # whatever it is, it is not a verdict on the plugin
         return {
             "state": State.ERROR,
-            "message": traceback.format_exc(limit=-6),
+            "message": clean(traceback.format_exc(limit=-6)),
             "hint": "This is a bug of the suite: please report it.",
         }
     return {"state": State.PASS, "measured": measured or {}}
@@ -54,9 +57,10 @@ def main(requests: int, answers: int, settings: str) -> None:
     """Answer requests until there are no more. The numbers are file descriptors."""
     beginning = Beginning()
     out = os.fdopen(answers, "wb")
+    word = ""
 
     def tell(**what: Any) -> None:
-        out.write((json.dumps(what) + "\n").encode())
+        out.write((json.dumps({"word": word, **what}) + "\n").encode())
         out.flush()
 
     def beat(what: str) -> None:
@@ -72,6 +76,7 @@ def main(requests: int, answers: int, settings: str) -> None:
         last = None
         for line in lines:
             request = json.loads(line)
+            word = request["word"]
             row = rows.get(request["capability"])
             beginning.restore()
             if row is not last:

@@ -13,6 +13,7 @@ from hwcore.host import PluginRecord, allowed_by_environment, discover
 from hwcore_conformance.baseline import Entry, entry_for, read_baseline
 from hwcore_conformance.clause import Clause
 from hwcore_conformance.installed import Wheel, compared, refuse_unfit
+from hwcore_conformance.kept_models import claim
 from hwcore_conformance.models import EVERY, QUICK
 from hwcore_conformance.report import Report, report_of, rows_of_record
 from hwcore_conformance.required import Filters, checked
@@ -62,21 +63,19 @@ def prepare(request: Request, clauses: Sequence[Clause]) -> Prepared:
     record = discover(allow=allowed_by_environment()).record(request.plugin)
     if request.certified:
         refuse_unfit(record)
-    return Prepared(
-        request,
-        record,
-        tuple(clauses),
-        read_baseline(
+    entries: tuple[Entry, ...] = ()
+    if request.baseline is not None:
+        entries = read_baseline(
             request.baseline,
             plugin=record.name,
             clauses=clauses,
             rows=rows_of_record(record),
             today=datetime.datetime.now(datetime.UTC).date(),
         )
-        if request.baseline is not None
-        else (),
-        compared(request.wheel, record) if request.wheel is not None else None,
-    )
+    wheel = compared(request.wheel, record) if request.wheel is not None else None
+    if request.models is not None:  # last: it writes
+        claim(request.models, request.seed)
+    return Prepared(request, record, tuple(clauses), entries, wheel)
 
 
 def conduct(prepared: Prepared, workspace: Path, notify: Notify) -> Report:
@@ -89,6 +88,7 @@ def conduct(prepared: Prepared, workspace: Path, notify: Notify) -> Report:
         seed=request.seed,
         families=filters.families or (QUICK if filters.quick else ()),
         models=request.models,
+        compiled_anew=request.certified,
     ) as suite:
         records = tuple(_records(prepared, suite, notify))
     rows = rows_of_record(prepared.record)
@@ -136,6 +136,11 @@ def _refuse_less(request: Request) -> None:
     if given:
         raise UserError(
             f"--certified is for a whole run, and {given} makes it less",
+            hint="Leave out one of them.",
+        )
+    if request.models is not None:
+        raise UserError(
+            "--certified makes its own models, and --models brings some",
             hint="Leave out one of them.",
         )
 

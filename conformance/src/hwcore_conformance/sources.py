@@ -86,12 +86,13 @@ class Sources:
         if not (kept / ANSWERS).exists():
             self._make([REAL] if model is REAL else MODELS)
         folder = self._workspace / name
-        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        answers = shutil.ignore_patterns(ANSWERS)  # nothing that a plugin should come across
+        shutil.copytree(kept, folder, dirs_exist_ok=True, ignore=answers)
         text = (folder / SOURCE).read_text("utf-8")
         manifest = ArtifactManifest.model_validate_json(text)
         home = str(folder / MODEL)
         artifact = Artifact(path=folder, manifest=manifest.model_copy(update={"location": home}))
-        with np.load(folder / ANSWERS) as stored:
+        with np.load(kept / ANSWERS) as stored:
             cases = _cases(stored, len(SIZES), "")
             known = any(name.startswith("row0/") for name in stored)
             rows = _cases(stored, ROWS_ANSWERED, "row") if known else cases

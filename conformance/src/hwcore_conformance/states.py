@@ -62,9 +62,9 @@ class Record(Value):
     capability: str = ""
     """Id of the row; empty for a clause about the plugin."""
     level: Level
-    """How much the clause asks: MUST, SHOULD or MAY."""
+    """The clause's word: how much it asks."""
     family: str
-    """``core``, or the hook whose level of conformance it belongs to."""
+    """The level of conformance that it counts for: ``core``, or a hook."""
     state: State
     message: Said = ""
     """What is wrong, or why there was nothing to check."""

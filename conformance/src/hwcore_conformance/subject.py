@@ -37,9 +37,12 @@ from hwcore.host import (
 from hwcore_conformance.clause import NotApplicable, Untestable
 from hwcore_conformance.models import MODELS, REAL
 from hwcore_conformance.sources import Source, Sources
+from hwcore_conformance.tolerances import REPEATED, Tolerance, difference, tolerance_for
 from hwcore_conformance.watch import Seen, watching
 from hwcore_conformance.ways import NoWay, Step, runners, way
 
+STEADY_CASE, STEADY_CALLS = 1, 4
+"""Three rows; asked so often, one after the other."""
 CALL_SECONDS = 180.0
 """Longest that one call of a plugin may take."""
 
@@ -181,8 +184,8 @@ class Subject:
     def sources(self, row: Capability) -> list[Source]:
         """The candidates that get as far as the capability.
 
-        Those are left out that no step takes, or that a step refuses as not supported. Raises
-        `Untestable` when that leaves none, or a step fails in another way; `NotApplicable` when
+        Those are left out that no step takes, that a step refuses as not supported, or fails on:
+        ART-001 is about the last. Raises `Untestable` when that leaves none; `NotApplicable` when
         none of the architectures that were asked for leads to it.
         """
         found, reason, refused = [], "no model has a task that it is for", False
@@ -193,6 +196,8 @@ class Subject:
                 reason = str(error)
             except UserError as error:
                 reason, refused = f"every model is refused on the way to it: {error}", True
+            except Untestable as error:
+                reason, refused = str(error), True
             else:
                 found.append(source)
         if not found and self._families and not refused:
@@ -202,19 +207,17 @@ class Subject:
         return found
 
     def works_on(self, row: Capability) -> list[Source]:
-        """The sources that a capability that makes artifacts does not refuse."""
+        """The sources that a capability makes an artifact of. Raises `Untestable` without any."""
         found, reason = [], ""
         for source in self.sources(row):
             try:
                 self.made(row, source)
-            except UserError as error:
-                reason = str(error)
             except HwcoreError as error:
-                raise Untestable(f"{source.model.name}: {error}") from error
+                reason = f"{source.model.name}: {error}"
             else:
                 found.append(source)
         if not found:
-            raise Untestable(f"it refuses every model: {reason}")
+            raise Untestable(f"it makes nothing of any model: {reason}")
         return found
 
     def one(self, row: Capability) -> Source:
@@ -397,6 +400,29 @@ class Subject:
                 tuple(copies(model(copies(row.inputs))) for row in source.rows),
             )
         return self._answers[key]
+
+    def steadiness(self, step: Step, artifact: Artifact, source: Source) -> Tolerance:
+        """How far two answers to one question may differ, by what they do when nothing else is on.
+
+        An engine that sums in an order of its own, as with atomics, differs a little each time: a
+        few times that much is its own. Never more than between two artifacts.
+        """
+
+        def measure() -> Tolerance:
+            inputs = source.cases[STEADY_CASE].inputs
+            model = self.model(step, artifact)
+            first, *others = (copies(model(copies(inputs))) for _ in range(STEADY_CALLS))
+            found = [difference(first[name], other[name]) for other in others for name in first]
+            most = tolerance_for(artifact, lossless=step.row.lossless)
+            return Tolerance(
+                min(max(REPEATED.max_error, 4 * max(d.max_error for d in found)), most.max_error),
+                min(max(REPEATED.rms_error, 4 * max(d.rms_error for d in found)), most.rms_error),
+                "measured: four times what repeated calls differ by",
+            )
+
+        key = "steadiness", step.plugin, step.row.id, artifact.digest, str(artifact.root)
+        found: Tolerance = self.kept(key, measure)
+        return found
 
     def beat(self, what: str) -> None:
         """Say that a check goes on: one that is silent for long is taken for hung."""

@@ -40,11 +40,13 @@ class Suite:
         families: Sequence[str] = (),
         models: Path | None = None,
         silence: float = SILENCE,
+        compiled_anew: bool = False,
     ) -> None:
         """``workspace`` is an empty folder that everything is written to.
 
         ``families`` names the only architectures to try, all by default. ``models`` is where
         the models of this seed are kept, made there if they are not: by default in the workspace.
+        ``compiled_anew`` leaves the bytecode alone that lies beside modules: it may be planted.
         Raises `UserError` when there is no such plugin, or hardly any space.
         """
         self.record: PluginRecord = discover(allow=allowed_by_environment()).record(plugin)
@@ -63,6 +65,7 @@ class Suite:
             families=tuple(families),
         )
         self._silence = silence
+        self._compiled_anew = compiled_anew
         self._mark = uuid.uuid4().hex
         self._room: Room | None = None
         self._rooms = 0
@@ -127,7 +130,7 @@ class Suite:
         if self._room is None:
             self._rooms += 1
             folder = self._settings.workspace / f"room-{self._rooms}"
-            self._room = Room(self._settings, self._mark, folder)
+            self._room = Room(self._settings, self._mark, folder, compiled_anew=self._compiled_anew)
         try:
             return self._room.ask(clause.id, capability, self._silence)
         except RoomLost as lost:

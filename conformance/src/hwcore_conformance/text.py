@@ -26,6 +26,15 @@ def clean(text: str) -> str:
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters, to Unicode, that show nothing: fillers of Hangul."""
+
+
+def says_something(text: str) -> bool:
+    """True when a letter or digit is in it; spaces, of whatever width, say nothing."""
+    return any(character.isalnum() and character not in _BLANK for character in text)
+
+
 def _shown(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in _HARMFUL:
         return character
@@ -48,6 +57,11 @@ def some(names: list[str], most: int = 8) -> str:
     """The first few names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def many(count: int, noun: str) -> str:
+    """A number of things: ``1 check``, ``2 checks``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def near(word: str, known: Iterable[str]) -> str:

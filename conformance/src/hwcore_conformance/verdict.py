@@ -19,7 +19,7 @@ from hwcore_conformance.baseline import Entry, entry_for
 from hwcore_conformance.clause import Clause
 from hwcore_conformance.required import FAMILIES, Family, Filters, Required, Row, family, required
 from hwcore_conformance.states import BAD, Record, State
-from hwcore_conformance.text import named, some
+from hwcore_conformance.text import many, named, some
 
 
 class Verdict(StrEnum):
@@ -76,6 +76,8 @@ class Judged(NamedTuple):
     check: Required
     family: Family
     fate: Fate
+    state: State | None
+    """``None`` where it was not made."""
 
 
 def fate(record: Record | None, entry: Entry | None) -> Fate:
@@ -119,17 +121,13 @@ def judged(
     of = {clause.id: clause for clause in clauses}
     hooks = {row.id: row.hook for row in rows}
     made = {(record.clause, record.capability): record for record in records}
-    return [
-        Judged(
-            need,
-            family(of[need.clause], hooks.get(need.capability)),
-            fate(
-                made.get((need.clause, need.capability)),
-                entry_for(entries, need.clause, need.capability),
-            ),
-        )
-        for need in required(clauses, rows)
-    ]
+    found = []
+    for need in required(clauses, rows):
+        record = made.get((need.clause, need.capability))
+        came = fate(record, entry_for(entries, need.clause, need.capability))
+        level = family(of[need.clause], hooks.get(need.capability))
+        found.append(Judged(need, level, came, record.state if record is not None else None))
+    return found
 
 
 def judge(
@@ -151,7 +149,7 @@ def judge(
         for level in FAMILIES
     }
     fatal = [
-        _told(checks, Fate.BROKEN, "broken: {}"),
+        _broken([check for check in checks if check.fate is Fate.BROKEN]),
         _told(checks, Fate.STALE, "listed as known failures, and they pass, remove them: {}"),
     ]
     because = [
@@ -173,6 +171,18 @@ def judge(
     told = tuple(filter(None, because))
     verdict = Verdict.FAIL if any(fatal) else Verdict.PARTIAL if told else Verdict.PASS
     return Outcome(verdict, levels, told)
+
+
+def _broken(checks: Sequence[Judged]) -> str:
+    """What fails comes by name; beside it, what could not be made is only counted."""
+    names: dict[State | None, list[str]] = {state: [] for state in BAD}
+    for check in checks:
+        names[check.state].append(named(check.check.clause, check.check.capability))
+    failed, lost = names[State.FAIL] + names[State.ERROR], names[State.UNTESTABLE]
+    if not failed:
+        return f"could not be made: {some(lost)}" if lost else ""
+    rest = f"; and {many(len(lost), 'check')} that could not be made" if lost else ""
+    return f"broken: {some(failed)}{rest}"
 
 
 def _told(checks: Iterable[Judged], wanted: Fate, sentence: str) -> str:

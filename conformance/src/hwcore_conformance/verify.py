@@ -18,7 +18,8 @@ from hwcore.artifacts import sha256_file
 from hwcore.contract import HwcoreError, UserError
 from hwcore_conformance.baseline import entry_for
 from hwcore_conformance.clause import Clause
-from hwcore_conformance.installed import opened, rows_of
+from hwcore_conformance.folder import REPORT
+from hwcore_conformance.installed import named_in, opened, rows_of
 from hwcore_conformance.report import SCHEMA_VERSION, SUITE, Report, digest_of, suite_of
 from hwcore_conformance.required import Required, checked, family, required
 from hwcore_conformance.states import Record, State
@@ -38,10 +39,11 @@ class Rejected(HwcoreError):
 
 
 def verify(path: Path, *, clauses: Sequence[Clause], wheel: Path | None = None) -> Report:
-    """The report in a file, if it agrees with itself, this suite and the wheel.
+    """The report in a file or a folder, if it agrees with itself, this suite and the wheel.
 
     Raises `UserError` for a file that is no report, `Rejected` for one that is not to be believed.
     """
+    path = path / REPORT if path.is_dir() else path
     content = _read(path)
     report = _parsed(path, content)
     here = suite_of(clauses)
@@ -186,18 +188,33 @@ def _problem(record: Record, clause: Clause, hook: str | None, report: Report) -
 
 def _of_wheel(path: Path, report: Report, wheel: Path) -> None:
     """The report is about this wheel. Raises `Rejected`, and `UserError` for what is no wheel."""
-    opened(wheel).close()
-    if report.plugin.wheel is None:
+    with opened(wheel):
+        pass  # it is one
+    plugin = report.plugin
+    if plugin.wheel is None:
         raise Rejected(
             f"{path} does not say which wheel it is about",
             hint="Run the suite with --wheel.",
         )
-    if sha256_file(wheel) != report.plugin.wheel.sha256:
+    if sha256_file(wheel) != plugin.wheel.sha256 or wheel.name != plugin.wheel.name:
         raise Rejected(
-            f"{path} is about another wheel: {clean(report.plugin.wheel.name)}, "
-            f"sha256 {clean(report.plugin.wheel.sha256)}",
+            f"{path} is about another wheel: {clean(plugin.wheel.name)}, "
+            f"sha256 {clean(plugin.wheel.sha256)}",
             hint="Run the suite on this wheel, or name that one.",
         )
+    said = named_in(wheel)
+    claims = {
+        "the distribution": (plugin.distribution, {said.distribution}),
+        "version": (plugin.version, {said.version}),
+        "the plugin": (plugin.name, set(said.plugins)),
+    }
+    for what, (claimed, there) in claims.items():
+        if claimed not in map(clean, there):
+            raise Rejected(
+                f"{path} is about {what} {clean(claimed)}, and {wheel.name} has "
+                f"{some(sorted(map(clean, there))) or 'none'}",
+                hint=_MADE_ANEW,
+            )
     rows = rows_of(wheel)
     if rows is not None and rows != report.capabilities:
         raise Rejected(

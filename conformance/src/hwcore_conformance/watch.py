@@ -7,6 +7,7 @@ import locale
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -21,10 +22,30 @@ import numpy as np
 import psutil
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-HARMLESS = ("/dev/", "/proc/", "/sys/")
-CHANGES = frozenset({"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod"})
+HARMLESS = (
+    *("/dev/fd/", "/dev/full", "/dev/null", "/dev/pts/", "/dev/random", "/dev/tty"),
+    *("/dev/urandom", "/dev/zero", "/proc/", "/sys/"),
+)
+CHANGES = frozenset(
+    {
+        "os.chmod",
+        "os.link",
+        "os.mkdir",
+        "os.remove",
+        "os.rename",
+        "os.rmdir",
+        "os.symlink",
+        "os.truncate",
+        "os.utime",
+    }
+)
+LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname"})
+TALKS = frozenset({"socket.connect", "socket.sendmsg", "socket.sendto"})
 STARTS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork"})
-HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+HELPERS = (
+    "from multiprocessing.resource_tracker import main",
+    "from multiprocessing.forkserver import main",
+)
 """Processes of Python's own that live as long as the one that uses them."""
 SHARED = frozenset(
     {
@@ -102,12 +123,12 @@ def watching(allowed: Sequence[Path], compared: Sequence[Path]) -> Iterator[Seen
             for path in arguments[:2]:
                 if isinstance(path, str | bytes):
                     _note(_below(os.fsdecode(path), folders[-1]), True)
-        elif event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
-            address = arguments[-1] if event != "socket.getaddrinfo" else arguments[0]
-            if isinstance(address, tuple):
-                seen.connections.append(":".join(map(str, address[:2])))
-            elif event == "socket.getaddrinfo":
-                seen.connections.append(os.fsdecode(address) if address else "localhost")
+        elif event in TALKS:
+            if isinstance(arguments[-1], tuple):  # else the name of a socket of this machine
+                seen.connections.append(":".join(map(str, arguments[-1][:2])))
+        elif event in LOOKUPS:
+            host = arguments[0]
+            seen.connections.append(os.fsdecode(host) if host else "localhost")
         elif event in STARTS:
             seen.started.append(os.fsdecode(arguments[0]) if arguments else "a copy of itself")
 
@@ -170,7 +191,16 @@ def _settings() -> dict[str, Any]:
         "the error handling of numpy": np.geterr(),
         "warnings.showwarning": warnings.showwarning,
         "the limit of recursion": sys.getrecursionlimit(),
+        "sys.path": list(sys.path),
+        "the mask of new files": _mask(),
+        "the timeout of new sockets": socket.getdefaulttimeout(),
     }
+
+
+def _mask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _changed(before: dict[str, str], after: dict[str, str]) -> Iterator[str]:
@@ -243,12 +273,13 @@ def _left(before: set[int]) -> list[str]:
         found = []
         for child in psutil.Process().children(recursive=True):
             try:
-                command = " ".join(child.cmdline())
-                if child.status() != psutil.STATUS_ZOMBIE and child.pid not in before:
-                    found.append(command)
+                command = child.cmdline()
+                helps = any(word.startswith(HELPERS) for word in command)
+                ended = child.status() == psutil.STATUS_ZOMBIE
+                if not (helps or ended or child.pid in before):
+                    found.append(" ".join(command))
             except psutil.NoSuchProcess:
                 continue
-        found = [command for command in found if not any(name in command for name in HELPERS)]
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.02)

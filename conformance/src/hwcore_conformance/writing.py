@@ -21,7 +21,7 @@ def write_report(out: Path, report: Report, clauses: Sequence[Clause]) -> None:
     files = {
         REPORT: text,
         PAGE: as_page(report, of),
-        "junit.xml": as_junit(report),
+        "junit.xml": as_junit(report, of),
         "summary.md": as_markdown(report, of),
         "badge.svg": as_badge(report),
     }

@@ -67,8 +67,19 @@ def test_a_sparsifier_says_what_it_did(tmp_path: Path) -> None:
     row = parts.row("s", "sparsify", output=Produces(format="toy"))
     with pytest.raises(PluginError, match="its draft's traits say nothing of sparsity"):
         check_draft(Draft(format="toy"), row, source, Target())
+    nothing = Traits(sparsity=Sparsity(pattern="2:4", share=0.0))
+    with pytest.raises(PluginError, match="its draft's traits say nothing of sparsity"):
+        check_draft(Draft(format="toy", traits=nothing), row, source, Target())
     sparse = Traits(sparsity=Sparsity(pattern="2:4", share=0.5))
     check_draft(Draft(format="toy", traits=sparse), row, source, Target())
+
+
+def test_only_a_sparsifier_claims_zeros(tmp_path: Path) -> None:
+    """Whoever claims them by the way would be excused from accuracy."""
+    source = parts.artifact(tmp_path)
+    made = Draft(format="toy", traits=Traits(sparsity=Sparsity(pattern="2:4", share=0.5)))
+    with pytest.raises(PluginError, match="which its source has not"):
+        check_draft(made, parts.row("e", "export", output=Produces(format="toy")), source, Target())
 
 
 def test_traits_are_inherited_set_or_unset() -> None:

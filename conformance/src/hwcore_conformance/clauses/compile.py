@@ -26,12 +26,13 @@ def loads_in_a_fresh_process(subject: Subject, row: Capability) -> None:
     artifact = subject.made(row, source)
     step = subject.judge(row, artifact)
     here = subject.answers(step, artifact, source).cases[0]
+    steadiness = subject.steadiness(step, artifact, source)
     try:
         with subject.worker(step, artifact) as model:
             there = model(copies(source.cases[0].inputs))
     except HwcoreError as error:
         raise Broken(f"in a fresh process: {error}") from error
-    agree(here, there, "in a fresh process")
+    agree(here, there, "in a fresh process", steadiness)
 
 
 @CLAUSES(

@@ -130,14 +130,10 @@ def recipes_are_readable(subject: Subject) -> Measured:
     mend="Spell them as on PyPI, and list them in dependencies or in an extra.",
 )
 def libraries_exist(subject: Subject) -> None:
-    """Against the wheel's own metadata."""
-    metadata = importlib_metadata.metadata(subject.record.distribution)
-    required = {_normal(text.split(";")[0]) for text in metadata.get_all("Requires-Dist") or ()}
-    unknown = [
-        name
-        for name in _manifest(subject).libraries
-        if _normal(name) not in required and not _installed(name)
-    ]
+    """Against the metadata of the wheel, and of what it requires."""
+    direct = _required(subject.record.distribution)
+    brought = direct.union(*(_required(name) for name in direct))
+    unknown = [name for name in _manifest(subject).libraries if _normal(name) not in brought]
     if unknown:
         raise Broken(f"nothing brings {names_of(unknown)}")
 
@@ -215,8 +211,10 @@ def defaults_are_the_codes(subject: Subject, row: Capability) -> Measured:
     if row.hook == "run":
         step, artifact = Step(subject.name, row), subject.taken(row, source)
         expected = subject.answers(step, artifact, source).cases[0]
+        steadiness = subject.steadiness(step, artifact, source)
         with subject.open(row, artifact, options=defaults) as model:
-            agree(expected, model(copies(source.cases[0].inputs)), "with its defaults spelt out")
+            spelt_out = model(copies(source.cases[0].inputs))
+        agree(expected, spelt_out, "with its defaults spelt out", steadiness)
     else:
         found = observe(subject, row, source, options=defaults)
         if found.error is not None:
@@ -304,9 +302,9 @@ def _normal(name: str) -> str:
     return name.replace("_", "-").replace(".", "-").lower()
 
 
-def _installed(name: str) -> bool:
+def _required(distribution: str) -> set[str]:
+    """What a distribution and its extras ask for; nothing, where it is not installed."""
     try:
-        importlib_metadata.version(name)
+        return {_normal(text) for text in importlib_metadata.requires(distribution) or ()}
     except importlib_metadata.PackageNotFoundError:
-        return False
-    return True
+        return set()

@@ -26,9 +26,10 @@ def both_doors_are_one(subject: Subject, row: Capability) -> None:
     step, taken = Step(subject.name, row), subject.taken(row, source)
     if row.hook == "run":
         here = subject.answers(step, taken, source).cases
+        steadiness = subject.steadiness(step, taken, source)
         with subject.worker(step, taken) as model:
             for case, answer in zip(source.cases, here, strict=True):
-                agree(answer, model(copies(case.inputs)), "in a worker")
+                agree(answer, model(copies(case.inputs)), "in a worker", steadiness)
         return
     target = subject.target(row)
     assert target is not None  # noqa: S101 - the row would not be checked

@@ -30,6 +30,7 @@ from hwcore_conformance.comparing import (
     as_transformers,
     padding_as_transformers,
     roughly,
+    roughly_as_transformers,
     same,
 )
 from hwcore_conformance.models import CAUSAL
@@ -125,10 +126,10 @@ def answers_as_the_reference(subject: Subject, row: Capability) -> Measured:
             expected = subject.answers(reference, artifact, source)
             compare = as_another if row.lossless else roughly
             worst = max(worst, compare(source, expected, found, allowed))
-        elif not row.lossless:
-            raise NotApplicable("the row is lossy, and its format has no reference")
         elif any(step.plugin == subject.name for step in subject.way(row, source)):
             raise NotApplicable("it is what the plugin's own artifacts are judged with")
+        elif not row.lossless:
+            worst = max(worst, roughly_as_transformers(source, found, allowed))
         else:
             worst = max(worst, as_transformers(source, found, allowed))
             worst = max(worst, padding_as_transformers(source, found, allowed))
@@ -153,7 +154,7 @@ def gives_what_is_asked(subject: Subject, row: Capability) -> None:
                 part = model(copies(case.inputs), [spec.name])
             except PluginError as error:
                 raise Broken(f"{where}: {error.reason}") from error
-            agree(part, whole, f"{where} alone")
+            agree(part, whole, f"{where} alone", _steadiness(subject, row, source))
 
 
 @CLAUSES(
@@ -194,7 +195,8 @@ def stateless(subject: Subject, row: Capability) -> None:
         for case in source.cases[1:]:
             model(copies(case.inputs))
         again = model(copies(source.cases[0].inputs))
-    agree(first, again, f"{source.model.name}, the first call repeated after others")
+    where = f"{source.model.name}, the first call repeated after others"
+    agree(first, again, where, _steadiness(subject, row, source))
 
 
 @CLAUSES(
@@ -246,6 +248,7 @@ def threads(subject: Subject, row: Capability) -> None:
     what calls leave behind is another clause.
     """
     source = subject.one(row)
+    steadiness = _steadiness(subject, row, source)
     questions = [inputs for case in source.cases for inputs in (case.inputs, _turned(case))]
     with subject.open(row, subject.taken(row, source)) as model:
         for inputs in questions:
@@ -259,7 +262,7 @@ def threads(subject: Subject, row: Capability) -> None:
                     number = (first + call) % len(questions)
                     inputs = copies(questions[number])
                     together.wait()
-                    agree(quiet[number], model(inputs), f"thread {first}, call {call}")
+                    agree(quiet[number], model(inputs), f"thread {first}, call {call}", steadiness)
             except (Broken, HwcoreError) as problem:
                 problems.append(str(problem))
                 together.abort()
@@ -471,6 +474,10 @@ def bare_runner(subject: Subject, row: Capability, artifact: Artifact) -> Any:
 
 def _shared(subject: Subject, row: Capability, source: Source) -> LoadedModel:
     return subject.model(Step(subject.name, row), subject.taken(row, source))
+
+
+def _steadiness(subject: Subject, row: Capability, source: Source) -> Tolerance:
+    return subject.steadiness(Step(subject.name, row), subject.taken(row, source), source)
 
 
 def _own(subject: Subject, row: Capability, source: Source) -> Answers:

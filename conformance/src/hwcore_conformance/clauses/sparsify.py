@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hwcore.contract import Artifact, Capability, Sparsity
+from hwcore.contract import Array, Artifact, Capability, Sparsity
 from hwcore_conformance.clause import Broken, Clauses, Measured, NotApplicable, Untestable
-from hwcore_conformance.inspection import Unreadable, tensors
+from hwcore_conformance.inspection import Tensor, Unreadable, tensors
 from hwcore_conformance.patterns import keeps
 from hwcore_conformance.subject import Subject
 from hwcore_conformance.ways import NoWay
 
 CLAUSES = Clauses()
+COSINE = 0.5
 SLACK = 0.01
 """How much the share of zeros may differ from what is claimed: rounding to whole blocks."""
 
@@ -85,6 +86,48 @@ def zeros_survive(subject: Subject, row: Capability) -> Measured:
     if found.broken and not held.broken:
         raise Broken(f"the zeros of {found.broken} do not follow {before.pattern} any more")
     return {"share": found.share}
+
+
+@CLAUSES(
+    "SPR-003",
+    "A sparsified matrix MUST still be like the one it was made of, with a cosine of 0.5 at least.",
+    scope="sparsify",
+    mend="Multiply the weights by the mask: scores and masks themselves are no weights.",
+)
+def weights_are_kept(subject: Subject, row: Capability) -> Measured:
+    """Matrices of one name and shape before and after. Half of all weights, drawn by chance, keep
+    a cosine of 0.7; the smaller half, 0.9 and more; updates to the others change that little."""
+    least = 1.0
+    for source in subject.works_on(row):
+        before, after = (
+            {name: tensor.values for name, tensor in _read(artifact) if tensor.matrix}
+            for artifact in (subject.taken(row, source), subject.made(row, source))
+        )
+        for name in before.keys() & after.keys():
+            found = _cosine(before[name], after[name])
+            least = min(least, found)
+            if found < COSINE:
+                raise Broken(
+                    f"{source.model.name}: {name} has a cosine of {found:.2f} with what it was"
+                )
+    return {"least_cosine": least}
+
+
+def _read(artifact: Artifact) -> list[tuple[str, Tensor]]:
+    """Raises `Untestable` for files that the suite cannot read."""
+    try:
+        return list(tensors(artifact))
+    except Unreadable as error:
+        raise Untestable(f"its weights cannot be read: {error}") from error
+
+
+def _cosine(first: Array | None, second: Array | None) -> float:
+    """1 for what is packed into bytes, has another shape, or is zero: that is not compared."""
+    if first is None or second is None or first.shape != second.shape:
+        return 1.0
+    one, other = (np.asarray(values, np.float64).ravel() for values in (first, second))
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / size if size > 0 else 1.0
 
 
 def _zeros(artifact: Artifact, claimed: Sparsity) -> Zeros:

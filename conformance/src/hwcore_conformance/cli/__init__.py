@@ -20,7 +20,7 @@ app = typer.Typer(
 
 app.command("run", epilog="Example: hwcore conformance run openvino --quick")(run)
 app.command("list", epilog="Example: hwcore conformance list --json")(list_)
-app.command("verify", epilog="Example: hwcore conformance verify ./report/report.json")(verify_)
+app.command("verify", epilog="Example: hwcore conformance verify ./report")(verify_)
 app.command("matrix", epilog="Example: hwcore conformance matrix ./reports --out matrix.html")(
     matrix
 )

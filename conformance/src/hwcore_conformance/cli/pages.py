@@ -38,7 +38,7 @@ def list_(json: Json = False) -> None:
 
 
 def verify_(
-    report: Annotated[Path, typer.Argument(help="A report.json.")],
+    report: Annotated[Path, typer.Argument(help="A report.json, or the folder of a report.")],
     wheel: Annotated[
         Path | None, typer.Option(help="The wheel that the report has to be about.")
     ] = None,
@@ -66,6 +66,7 @@ def matrix(
     from hwcore_conformance.clauses import ALL
     from hwcore_conformance.folder import write_file
     from hwcore_conformance.matrix import as_matrix, find
+    from hwcore_conformance.text import many
 
     found = find(reports, ALL)
     write_file(out, as_matrix(found, root=reports, out=out))
@@ -74,6 +75,6 @@ def matrix(
         rows = {"out": str(out), "reports": len(found.runs), "rejected": refused}
         typer.echo(json_.dumps(rows, indent=1))
         return
-    typer.echo(f"{out}: {len(found.runs)} reports")
+    typer.echo(f"{out}: {many(len(found.runs), 'report')}")
     for bad in found.refused:
         typer.echo(f"rejected: {bad.reason}")

@@ -1,9 +1,10 @@
-"""How far a run is, on standard error: a bar on a terminal, a line for each check elsewhere."""
+"""How far a run is, on standard error: a bar on a terminal, elsewhere a few lines."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,20 @@ from hwcore_conformance.clause import Clause
 from hwcore_conformance.states import BAD, State
 from hwcore_conformance.suite import Notify
 from hwcore_conformance.text import named
+
+_TOLD = frozenset({State.FAIL, State.ERROR})
+"""States that get a line of their own; what could not be made often comes by the dozen."""
+
+_WORDS = {
+    State.PASS: "passed",
+    State.FAIL: "failed",
+    State.ERROR: "with an error of the suite",
+    State.UNTESTABLE: "could not be made",
+    State.NOT_DECLARED: "not declared",
+    State.NOT_APPLICABLE: "not applicable",
+    State.NOT_RUN_ON_HARDWARE: "not run on hardware",
+    State.DISABLED: "disabled",
+}
 
 
 @contextmanager
@@ -51,17 +66,36 @@ def _bar(total: int) -> Iterator[Notify]:
 
 
 def _lines(total: int) -> Notify:
-    done, began = 0, time.monotonic()
+    """A line for each topic or capability when it is through, and one for each check it fails."""
+    done, began, states = 0, time.monotonic(), Counter[State]()
+    group = ""
 
     def notify(clause: Clause, capability: str, state: State | None) -> None:
-        nonlocal done, began
+        nonlocal done, began, group
         if state is None:
-            began = time.monotonic()
+            if (here := capability or clause.topic) != group:
+                finish()
+                group, began = here, time.monotonic()
             return
         done += 1
-        seconds = time.monotonic() - began
-        name = named(clause.id, capability)
-        sys.stderr.write(f"{done}/{total} {name} {state} {seconds:.1f} s\n")
-        sys.stderr.flush()
+        states[state] += 1
+        if state in _TOLD:
+            said = "" if clause.level == "MUST" else f" ({clause.level})"
+            _write(f"{done}/{total} {named(clause.id, capability)} {state}{said}")
+        if done == total:
+            finish()
+
+    def finish() -> None:
+        if states:
+            counts = ", ".join(
+                f"{states[state]} {word}" for state, word in _WORDS.items() if states[state]
+            )
+            _write(f"{done}/{total} {group}: {counts}, {time.monotonic() - began:.1f} s")
+            states.clear()
 
     return notify
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

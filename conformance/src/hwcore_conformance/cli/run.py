@@ -56,6 +56,7 @@ def run(
     from hwcore_conformance.report import as_text
     from hwcore_conformance.required import Filters
     from hwcore_conformance.running import Request, conduct, prepare
+    from hwcore_conformance.stopping import stopped_once
     from hwcore_conformance.verdict import Verdict
     from hwcore_conformance.writing import write_report
 
@@ -76,14 +77,15 @@ def run(
     prepared = prepare(request, ALL)
     try:
         with (
+            stopped_once(),
             tempfile.TemporaryDirectory(prefix="hwcore-conformance-") as folder,
             progress(len(prepared.checks)) as notify,
         ):
             report = conduct(prepared, Path(folder), notify)
+            if out is not None:
+                write_report(out, report, ALL)
     except KeyboardInterrupt as stop:
         raise Cancelled("stopped, and no report was written", hint="Start it again.") from stop
-    if out is not None:
-        write_report(out, report, ALL)
     if json:
         typer.echo(as_text(report), nl=False)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hwcore_conformance.clause import Clause
-from hwcore_conformance.report import Report, entry_of, fate_of
-from hwcore_conformance.states import Record, State
-from hwcore_conformance.text import named
+from hwcore_conformance.findings import Finding, findings
+from hwcore_conformance.report import Report, entry_of
+from hwcore_conformance.states import State
 from hwcore_conformance.verdict import Fate, Standing, Verdict
 
 _WIDTH_OF_LOGS = 160
@@ -36,11 +36,11 @@ _TOLD = {
     Fate.TOLD: "not required",
     Fate.ABSENT: "not run on hardware",
 }
-"""Fates that the listing below the table is about, in this order, and what it calls them."""
+"""What the listing calls each fate."""
 
 
 def show_report(report: Report, clauses: Sequence[Clause], out: Path | None) -> None:
-    """The levels, then whatever is not as it should be, each with how to mend it."""
+    """Whatever is not as it should be, each with how to mend it; then the levels, and why."""
     console, of = _console(), {clause.id: clause for clause in clauses}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("level", "", "passed", "of"):
@@ -50,10 +50,8 @@ def show_report(report: Report, clauses: Sequence[Clause], out: Path | None) -> 
         asked = sum(states.values()) - states[State.NOT_DECLARED] - states[State.NOT_APPLICABLE]
         numbers = (str(states[State.PASS]), str(asked)) if asked else ("", "")
         table.add_row(level, _coloured(stands), *numbers)
-    for wanted, words in _TOLD.items():
-        for record in report.records:
-            if fate_of(report, record) is wanted:
-                _show(console, report, record, words, of[record.clause])
+    for finding in findings(report):
+        _show(console, report, finding, of)
     console.print(table)
     _show_verdict(console, report)
     if out is not None:
@@ -69,17 +67,20 @@ def show_verified(report: Report) -> None:
     _show_verdict(console, report)
 
 
-def _show(console: Console, report: Report, record: Record, words: str, clause: Clause) -> None:
-    name = named(record.clause, record.capability)
-    console.print(Text(f"{name} {record.state}" + (f" ({words})" if words else "")), style="bold")
+def _show(
+    console: Console, report: Report, finding: Finding, clauses: Mapping[str, Clause]
+) -> None:
+    record, words = finding.first, _TOLD[finding.fate]
+    state = "" if finding.folded else f" {record.state}"
+    told = f" ({words})" if words and not (finding.folded and finding.fate is Fate.ABSENT) else ""
+    console.print(Text(f"{finding.title}{state}{told}"), style="bold")
     entry = entry_of(report, record)
+    text = "" if finding.folded else clauses[record.clause].text
     known = f"until {entry.expires}: {entry.reason}" if entry is not None else ""
     message = record.message if record.state is not State.DISABLED else ""
-    for line in (clause.text, known, message):
-        if line:
-            console.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
-    if record.hint:
-        console.print(Padding(Text(f"hint: {record.hint}"), (0, 0, 0, 2), expand=False))
+    hint = f"hint: {finding.hint}" if finding.hint else ""
+    for line in filter(None, (text, known, message, hint)):
+        console.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
     console.print()
 
 

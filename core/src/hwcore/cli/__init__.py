@@ -8,8 +8,10 @@ import sys
 def main() -> None:
     """Entry point of the ``hwcore`` command."""
     from hwcore.cli.stopping import INTERRUPTED, TERMINATED, Terminated, clean_up_on_sigterm
+    from hwcore.cli.streams import open_missing
 
     try:
+        open_missing()
         clean_up_on_sigterm()
         from hwcore.cli.app import run
 

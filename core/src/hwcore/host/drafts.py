@@ -29,7 +29,13 @@ def check_draft(draft: Draft, row: Capability, source: Artifact, target: Target)
             f"{row.id} promises {getattr(expected, trait)!r}",
             hint="The manifest's output and the draft's traits must agree.",
         )
-    if row.hook == "sparsify" and draft.traits.sparsity is None:
+    sparsity = draft.traits.sparsity
+    if row.hook != "sparsify" and sparsity not in (None, source.traits.sparsity):
+        raise PluginError(
+            f"its draft says sparsity {sparsity!r}, which its source has not",
+            hint="Zeros are claimed by the sparsify step that makes them.",
+        )
+    if row.hook == "sparsify" and (sparsity is None or sparsity.share == 0):
         raise PluginError("it sparsified, and its draft's traits say nothing of sparsity")
 
 

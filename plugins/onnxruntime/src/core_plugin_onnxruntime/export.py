@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core_plugin_onnxruntime import graph
+from core_plugin_onnxruntime import graph, rotary
 from core_plugin_onnxruntime.libraries import quiet, require
 from core_plugin_onnxruntime.options import ExportOptions
 from hwcore.contract import (
@@ -54,6 +54,7 @@ def to_onnx(source: Artifact, options: ExportOptions, out: Path, ctx: Context) -
         )
     _phase(ctx, 0.8, "writing")
     _strip(program.model)
+    rotary.widen(program.model)
     external = _tensor_bytes(program.model) > options.external_data_above
     onnx_ir.save(program.model, out / graph.FILE, external_data=graph.WEIGHTS if external else None)
     return _draft(source, out / graph.FILE)

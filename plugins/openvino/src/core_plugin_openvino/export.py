@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def from_module(source: Artifact, out: Path, ctx: Context) -> Draft:
     ov = libraries.openvino()
     signature = source.component().signature
     ctx.progress(0.0, "loading the model")
-    module = load_module(source)
+    module = load_module(source, attention="eager" if _has_windows(source) else "sdpa")
     arrays = example_inputs(signature, seed=ctx.seed)
     ctx.progress(0.2, "tracing")
     with warnings.catch_warnings(), only_errors("transformers"), torch.no_grad():
@@ -32,6 +33,16 @@ def from_module(source: Artifact, out: Path, ctx: Context) -> Draft:
     ir.adopt(model, signature)
     ctx.progress(0.8, "writing")
     return ir.write(model, source, source.traits, out)
+
+
+def _has_windows(source: Artifact) -> bool:
+    """True for attention to near tokens only.
+
+    Padding far from any token then has nothing to attend to. OpenVINO's scaled dot-product
+    attention gives NaN for it, where torch's gives zero; spelt out, masks are large numbers.
+    """
+    config = json.loads((source.root / "config.json").read_text("utf-8"))
+    return bool(config.get("local_attention") or config.get("sliding_window"))
 
 
 def from_onnx(source: Artifact, out: Path, ctx: Context) -> Draft:

@@ -181,3 +181,12 @@ def test_a_damaged_file_is_refused(weights: dict[str, Array], tmp_path: Path) ->
     file.write_bytes(whole[:-100])
     with pytest.raises(ArtifactCorrupt, match=r"cut\.npz cannot be read"):
         Encoder(file, Signature(inputs=(), outputs=()))
+
+
+def test_weights_without_the_settings_are_refused(
+    weights: dict[str, Array], tmp_path: Path
+) -> None:
+    file = tmp_path / "bare.npz"
+    np.savez(file, **weights)
+    with pytest.raises(ArtifactCorrupt, match=r"bare\.npz cannot be read: .*heads"):
+        Encoder(file, Signature(inputs=(), outputs=()))

@@ -10,6 +10,8 @@ import numpy as np
 from hwcore.contract import Array, Arrays, ArtifactCorrupt, Signature
 
 QKV = ("query", "key", "value")
+SETTINGS = ("heads", "epsilon")
+"""What a file holds beside weights; one without them is not the export's."""
 
 
 class Encoder:
@@ -18,17 +20,9 @@ class Encoder:
     def __init__(self, file: Path, signature: Signature) -> None:
         """Raises `ArtifactCorrupt` if the file is not what the export wrote."""
         self.signature = signature
-        try:
-            with np.load(file) as stored:
-                self._weights = {name: stored[name] for name in stored.files}
-            self._heads = int(self._weights.pop("heads"))
-            self._epsilon = float(self._weights.pop("epsilon"))
-        except MemoryError:
-            raise
-        except Exception as error:  # a damaged zip file makes numpy raise every kind there is
-            raise ArtifactCorrupt(
-                f"{file} cannot be read: {error}", hint="Export the model again."
-            ) from error
+        self._weights = read(file)
+        self._heads = int(self._weights.pop("heads"))
+        self._epsilon = float(self._weights.pop("epsilon"))
         self._layers = len({n.split(".")[2] for n in self._weights if n.startswith("encoder.")})
 
     def __call__(self, inputs: Arrays, outputs: Sequence[str] | None = None) -> dict[str, Array]:
@@ -74,6 +68,19 @@ class Encoder:
         x = x - x.mean(-1, keepdims=True)
         x = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + np.float32(self._epsilon))
         return x * self._weights[f"{name}.weight"] + self._weights[f"{name}.bias"]
+
+
+def read(file: Path) -> dict[str, Array]:
+    """The arrays of a file. Raises `ArtifactCorrupt` if it is not what the export wrote."""
+    try:
+        with np.load(file) as stored:
+            return {name: stored[name] for name in (*SETTINGS, *stored.files)}
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged zip file makes numpy raise every kind there is
+        raise ArtifactCorrupt(
+            f"{file} cannot be read: {error}", hint="Export the model again."
+        ) from error
 
 
 def gelu(x: Array) -> Array:
