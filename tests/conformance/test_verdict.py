@@ -11,6 +11,7 @@ from reports import CLAUSES, ROWS
 from hwcore_conformance.baseline import Entry
 from hwcore_conformance.required import FAMILIES, Filters, checked, family, required
 from hwcore_conformance.states import BAD, State
+from hwcore_conformance.suite import record_of
 from hwcore_conformance.text import named
 from hwcore_conformance.verdict import Fate, Outcome, Standing, Verdict, judge, standing
 
@@ -67,6 +68,15 @@ def test_a_should_or_may_breaks_nothing(name: str) -> None:
 def test_devices_belong_to_the_core() -> None:
     assert judged({"DEV-001": State.FAIL}).levels["core"] is Standing.BROKEN
     assert judged({"DEV-001": State.NOT_DECLARED}).verdict is Verdict.PASS
+
+
+def test_who_declares_nothing_does_not_pass() -> None:
+    """Or an empty manifest would be certified."""
+    core = [clause for clause in CLAUSES if clause.scope == "plugin"]
+    made = [record_of(clause, None, State.PASS) for clause in core]
+    outcome = judge(core, (), Filters(), (), made)
+    assert outcome.verdict is Verdict.PARTIAL
+    assert outcome.because == ("it declares no capability",)
 
 
 def test_absent_hardware_is_never_a_pass() -> None:

@@ -23,7 +23,6 @@ import pytest
 
 if TYPE_CHECKING:
     from hwcore.contract import Capability
-    from hwcore.host import PluginRecord
     from hwcore_conformance.clause import Clause
     from hwcore_conformance.running import Prepared
     from hwcore_conformance.states import Record
@@ -132,9 +131,10 @@ class Check(pytest.Item):
     def runtest(self) -> None:
         """Check it. Raises pytest's outcomes, and `NotKept`."""
         from hwcore_conformance.states import BAD, State
+        from hwcore_conformance.suite import declared
 
         suite = self.parent.suite
-        if not _declared(self.clause, self.row, suite.record):
+        if not declared(self.clause, self.row, suite.record):
             pytest.skip(f"{State.NOT_DECLARED}: the manifest has no {self.clause.scope}")
         record = suite.check(self.clause, self.row)
         self.user_properties.append(("state", record.state.value))
@@ -184,12 +184,6 @@ def _prepared(config: pytest.Config) -> Prepared:
     except UserError as error:
         hint = f"\nhint: {error.hint}" if error.hint else ""
         raise pytest.UsageError(f"{error.message}{hint}") from None
-
-
-def _declared(clause: Clause, row: Capability | None, record: PluginRecord) -> bool:
-    if clause.scope == "devices":
-        return "devices" in record.hooks
-    return row is not None or clause.scope == "plugin"
 
 
 def _name(clause: Clause, row: Capability | None) -> str:

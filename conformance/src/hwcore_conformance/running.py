@@ -18,7 +18,7 @@ from hwcore_conformance.models import EVERY, QUICK
 from hwcore_conformance.report import Report, report_of, rows_of_record
 from hwcore_conformance.required import Filters, checked
 from hwcore_conformance.states import Record, State
-from hwcore_conformance.suite import Notify, Suite, order, record_of
+from hwcore_conformance.suite import Notify, Suite, declared, order, record_of
 from hwcore_conformance.text import clean, near, some
 from hwcore_conformance.verdict import judge
 
@@ -115,19 +115,12 @@ def _records(prepared: Prepared, suite: Suite, notify: Notify) -> Iterator[Recor
         notify(clause, capability, None)
         if entry is not None and entry.state == "disabled":
             record = record_of(clause, row, State.DISABLED, message=entry.reason)
-        elif row is None and not _declared(clause, suite.record):
+        elif not declared(clause, row, suite.record):
             record = record_of(clause, None, State.NOT_DECLARED)
         else:
             record = suite.check(clause, row)
         notify(clause, capability, record.state)
         yield record
-
-
-def _declared(clause: Clause, record: PluginRecord) -> bool:
-    """True for a clause about the plugin that has something to be about."""
-    if clause.scope == "devices":
-        return "devices" in record.hooks
-    return clause.scope == "plugin"
 
 
 def _refuse_less(request: Request) -> None:

@@ -158,10 +158,17 @@ def run(
         return record
 
     for clause, row in order(suite.record, clauses):
-        if clause.scope == "plugin" or row is not None or "devices" in suite.record.hooks:
+        if declared(clause, row, suite.record):
             yield checked(clause, row)
         else:
             yield record_of(clause, None, State.NOT_DECLARED)
+
+
+def declared(clause: Clause, row: Capability | None, record: PluginRecord) -> bool:
+    """False for a clause about something that the manifest does not claim."""
+    if clause.scope == "devices":
+        return "devices" in record.hooks
+    return row is not None or clause.scope == "plugin"
 
 
 def order(

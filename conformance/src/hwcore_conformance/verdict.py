@@ -155,6 +155,7 @@ def judge(
     because = [
         *fatal,
         f"narrowed by {filters}" if filters.any else "",
+        "" if rows else "it declares no capability",
         _told(checks, Fate.MISSING, f"of {len(checks)} checks these were not made: {{}}"),
         _told(checks, Fate.KNOWN, "known failures: {}"),
         _told(checks, Fate.DISABLED, "disabled: {}"),

@@ -54,6 +54,7 @@ def show_report(report: Report, clauses: Sequence[Clause], out: Path | None) -> 
         _show(console, report, finding, of)
     console.print(table)
     _show_verdict(console, report)
+    console.print(Text(f"seed: {report.seed}"))
     if out is not None:
         console.print(Text(f"report: {out}"))
 
