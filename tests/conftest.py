@@ -24,8 +24,10 @@ from hwcore.contract import Artifact
 hypothesis.settings.register_profile("hwcore", deadline=None)
 hypothesis.settings.load_profile("hwcore")
 
-# A shell's background job ignores Ctrl-C, and so would every process that tests interrupt.
+# A shell's background job ignores Ctrl-C, and one under nohup the end of its terminal: so would
+# every process that tests stop.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -72,4 +72,5 @@ def test_a_terminal_ends_with_what_fails(capsys: pytest.CaptureFixture[str]) -> 
     out = capsys.readouterr().out
     assert out.index("ART-001 npz FAIL") < out.index("2 checks of npz, gpu could not be made")
     assert out.count("it ended the process") == 1
-    assert "broken: ART-001 npz; and 2 checks that could not be made" in out.splitlines()[-1]
+    assert "broken: ART-001 npz; and 2 checks that could not be made" in out.splitlines()[-2]
+    assert out.splitlines()[-1] == f"seed: {made.seed}"
