@@ -85,6 +85,7 @@ def test_it_is_installed_beside_a_clone_as_the_page_says(tmp_path: Path) -> None
     subprocess.run([bins / "hwcore", "conformance", "list"], env=OFFLINE, check=True)
 
 
+@pytest.mark.slow
 def test_it_is_certified_by_the_steps_of_a_partners_ci(project: Path, tmp_path: Path) -> None:
     """The very script, on wheels that are made as its header says, without a registry."""
     header = SCRIPT.read_text("utf-8").partition("\nset -")[0]
