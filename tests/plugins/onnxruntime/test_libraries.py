@@ -82,3 +82,9 @@ def test_quiet_leaves_the_root_logger_without_a_handler(monkeypatch: pytest.Monk
     with libraries.quiet():
         logging.info("nothing to see")
     assert logging.root.handlers == []
+
+
+def test_the_search_path_is_put_back() -> None:
+    with libraries.same_path():
+        sys.path.append("elsewhere")
+    assert "elsewhere" not in sys.path

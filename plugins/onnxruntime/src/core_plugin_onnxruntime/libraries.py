@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,16 @@ def require(name: str, work: str) -> Any:
             f"{work} needs {error.name}, which is not installed",
             hint='Install it: pip install "core-plugin-onnxruntime[build]"',
         ) from None
+
+
+@contextmanager
+def same_path() -> Iterator[None]:
+    """Put ``sys.path`` back: ``onnxruntime.transformers`` adds its folder, full of plain names."""
+    before = list(sys.path)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core_plugin_onnxruntime import graph, session, smooth
-from core_plugin_onnxruntime.libraries import quiet, require
+from core_plugin_onnxruntime.libraries import quiet, require, same_path
 from core_plugin_onnxruntime.options import QuantizeOptions, SmoothOptions
 from hwcore.contract import (
     Array,
@@ -93,7 +93,9 @@ def _prepare(
 
 def _quantize(file: Path, options: QuantizeOptions, reduce_range: bool, result: Path) -> None:
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with same_path():
+        from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = graph.read(file, weights=False)
     names = {node.name for nodes in graph.products(model).values() for node in nodes}
