@@ -28,7 +28,7 @@ def lend(venv: Path) -> Path:
     To pip it is installed there as well: what would be minutes of unpacking torch is a second.
     """
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    lent = venv / "lent"
+    lent = venv.absolute() / "lent"  # a relative path in a .pth file is of site-packages
     lent.mkdir()
     for path in Path(sysconfig.get_paths()["purelib"]).iterdir():
         if not KEPT.match(path.name):

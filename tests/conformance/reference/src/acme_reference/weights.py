@@ -17,7 +17,7 @@ Weights = dict[str, Array]
 def read(file: Path) -> Weights:
     """Every array of a file. Raises `ArtifactCorrupt`."""
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as stream, np.load(stream) as stored:
             return {name: stored[name] for name in stored.files}
     except MemoryError:
         raise

@@ -73,7 +73,7 @@ class Encoder:
 def read(file: Path) -> dict[str, Array]:
     """The arrays of a file. Raises `ArtifactCorrupt` if it is not what the export wrote."""
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as stream, np.load(stream) as stored:
             return {name: stored[name] for name in (*SETTINGS, *stored.files)}
     except MemoryError:
         raise
