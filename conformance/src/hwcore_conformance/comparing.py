@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hwcore.contract import Array, Arrays
+from hwcore.contract import Array, Arrays, Signature
 from hwcore_conformance.clause import Broken
 from hwcore_conformance.models import LENGTHS, PADDED_TO
 from hwcore_conformance.sources import Source
@@ -139,3 +139,15 @@ def all_finite(found: Answers) -> str:
             if not np.isfinite(np.asarray(array, np.float64)).all():
                 return name
     return ""
+
+
+def agrees_with_signature(signature: Signature, inputs: Arrays, answer: Arrays, where: str) -> None:
+    """Raise `Broken` unless the outputs have the shapes that are declared for these inputs."""
+    sizes = signature.bind(inputs)
+    for spec in signature.outputs:
+        shape = tuple(sizes.get(n, n) if isinstance(n, str) else n for n in spec.shape)
+        given = answer[spec.name].shape
+        if given != shape:
+            raise Broken(
+                f"{where}: output {spec.name!r} has the shape {given}, and is declared as {shape}"
+            )

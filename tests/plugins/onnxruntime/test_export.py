@@ -16,6 +16,7 @@ from onnxruntime_steps import RecordingContext, Steps, inputs_of, torch_runner, 
 
 from core_plugin_onnxruntime import export, graph
 from hwcore.contract import Artifact, Cancelled, PluginError
+from hwcore.transformers import read_source
 
 Source = Callable[..., Artifact]
 FEATURES = "feature-extraction"
@@ -100,6 +101,17 @@ def test_facts_are_measured(tiny_source: Source, steps: Steps) -> None:
     assert facts["weight_bytes"] == 4 * source.manifest.facts["parameters"]
     assert facts["bits_per_weight"] == 32
     assert facts["ops_quantized"] == 0
+
+
+def test_what_layers_share_is_stored_once(tmp_path: Path, steps: Steps) -> None:
+    source = read_source(models.albert(tmp_path / "model"), into=tmp_path / "source")
+    exported = steps.do("onnx", source)
+    parameters = float(str(source.manifest.facts["parameters"]))
+    stored = float(str(exported.manifest.facts["parameters"]))
+    assert 0.95 < stored / parameters < 1.05
+    with closing(steps.run(exported)) as runner:
+        signature = source.component().signature
+        assert worst_error(runner, torch_runner(source), signature) < 1e-4
 
 
 def test_weights_lie_beside_the_graph_above_the_limit(tiny_source: Source, steps: Steps) -> None:

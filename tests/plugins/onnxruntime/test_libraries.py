@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -57,34 +55,3 @@ def test_a_missing_library_is_named() -> None:
 def test_a_library_that_lacks_one_of_its_own_is_not_the_users_fault() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"onnx\.no_such_part"):
         libraries.require("onnx.no_such_part", "exporting to ONNX")
-
-
-def test_quiet_ends_with_the_block_and_hides_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("onnxscript")
-    before = logging.getLogger().level, logger.level
-
-    def work() -> None:
-        with libraries.quiet():
-            warnings.warn("nothing to see", stacklevel=1)
-            logger.warning("nothing to see")
-            logger.error("a real one")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        work()
-    assert (logging.getLogger().level, logger.level) == before
-    assert [record.message for record in caplog.records] == ["a real one"]
-
-
-def test_quiet_leaves_the_root_logger_without_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ONNX Runtime logs through it while it quantizes, and the first line makes a handler."""
-    monkeypatch.setattr(logging.root, "handlers", [])
-    with libraries.quiet():
-        logging.info("nothing to see")
-    assert logging.root.handlers == []
-
-
-def test_the_search_path_is_put_back() -> None:
-    with libraries.same_path():
-        sys.path.append("elsewhere")
-    assert "elsewhere" not in sys.path

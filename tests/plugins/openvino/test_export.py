@@ -25,6 +25,7 @@ from hwcore.contract import (
     TensorSpec,
 )
 from hwcore.data import example_inputs
+from hwcore.transformers import read_source
 
 SIZES = [(1, 1), (1, 7), (3, 16), (2, 33), (5, 62)]
 
@@ -268,3 +269,10 @@ def _bert_base(folder: Path) -> None:
     model = transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False)
     model.save_pretrained(folder)
     (models.tiny("bert", folder / "tiny") / "tokenizer.json").rename(folder / "tokenizer.json")
+
+
+def test_what_layers_share_is_stored_once(tmp_path: Path, steps: Steps) -> None:
+    source = read_source(models.albert(tmp_path / "model"), into=tmp_path / "source")
+    parameters = float(str(source.manifest.facts["parameters"]))
+    stored = float(str(steps.export(source).manifest.facts["parameters"]))
+    assert 0.95 < stored / parameters <= 1  # equal biases, such as zeros, are stored once, too

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import shutil
 import statistics
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import models
 import numpy as np
@@ -161,6 +163,22 @@ def test_it_is_quiet_and_says_how_far_it_is(
     assert capfd.readouterr() == ("", "")
     assert len(set(ctx.fractions)) > 10
     assert max(ctx.fractions) < 1
+
+
+def test_the_search_path_stays_as_it_was(
+    tiny_source: Source, tiny_data: Data, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NNCF imports setuptools on the way, which adds the packages it brings along."""
+    nncf = libraries.nncf()
+    quantize = nncf.quantize
+
+    def adds(*arguments: Any, **named: Any) -> Any:
+        sys.path.append("elsewhere")
+        return quantize(*arguments, **named)
+
+    monkeypatch.setattr(nncf, "quantize", adds)
+    steps.int8(steps.export(tiny_source("bert")), tiny_data("bert"))
+    assert "elsewhere" not in sys.path
 
 
 def test_it_stops_between_two_rows(tiny_source: Source, tiny_data: Data, steps: Steps) -> None:

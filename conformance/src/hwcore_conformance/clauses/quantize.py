@@ -15,8 +15,8 @@ from hwcore_conformance.ways import Step
 
 CLAUSES = Clauses()
 SLACK = 1.1
-SHARED = 1.5
-"""Weights that layers share may be stored, and counted, for each of them."""
+CONSTANTS = 1.1
+"""Numbers that a graph has beside the model's weights: positions, and tables of them."""
 OVERHEAD_BYTES = 2 << 20
 """Graph structure beside the weights, in files that cannot be read."""
 
@@ -42,7 +42,7 @@ def bytes_are_counted(subject: Subject, row: Capability) -> Measured:
         except Unreadable:
             stored = max(artifact.size_bytes - OVERHEAD_BYTES, 0)
         actual = sum(array.size for _, array in read_tensors(source.artifact))
-        if parameters > SHARED * actual:
+        if parameters > CONSTANTS * actual:
             raise Broken(
                 f"{source.model.name}: it claims {parameters:.0f} weights, the model has {actual}"
             )

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from hwcore.artifacts import copy_artifact
 from hwcore.contract import (
-    Array,
     Arrays,
     Artifact,
     Capability,
     HwcoreError,
     PluginError,
-    Signature,
     StatefulRunner,
     UserError,
 )
@@ -26,6 +23,7 @@ from hwcore_conformance import bare
 from hwcore_conformance.clause import Broken, Clauses, Measured, NotApplicable, Untestable
 from hwcore_conformance.comparing import (
     agree,
+    agrees_with_signature,
     as_another,
     as_transformers,
     padding_as_transformers,
@@ -34,7 +32,8 @@ from hwcore_conformance.comparing import (
     same,
 )
 from hwcore_conformance.models import CAUSAL
-from hwcore_conformance.sources import Case, Source
+from hwcore_conformance.questions import filled, rows_of, smallest, turned, wrong_inputs
+from hwcore_conformance.sources import Source
 from hwcore_conformance.subject import Answers, Subject, contents, copies, names_of
 from hwcore_conformance.tolerances import FLOAT32, Tolerance, tolerance_for
 from hwcore_conformance.ways import Step
@@ -100,7 +99,7 @@ def returns_what_is_declared(subject: Subject, row: Capability) -> None:
         except PluginError as error:
             raise Broken(f"{source.model.name}: {error.reason}") from error
         for case, answer in zip(source.cases, answers, strict=True):
-            _shaped(model.signature, case.inputs, answer, source.model.name)
+            agrees_with_signature(model.signature, case.inputs, answer, source.model.name)
 
 
 @CLAUSES(
@@ -133,7 +132,7 @@ def answers_as_the_reference(subject: Subject, row: Capability) -> Measured:
         else:
             worst = max(worst, as_transformers(source, found, allowed))
             worst = max(worst, padding_as_transformers(source, found, allowed))
-    return {"max_error": worst}
+    return {"max_error" if row.lossless else "rms_error": worst}
 
 
 @CLAUSES(
@@ -169,16 +168,16 @@ def rows_are_alone(subject: Subject, row: Capability) -> None:
     for source in subject.sources(row):
         model, name = _shared(subject, row, source), source.model.name
         allowed = tolerance_for(subject.taken(row, source), lossless=row.lossless)
-        case = max(source.cases, key=_rows)
+        case = max(source.cases, key=rows_of)
         whole = copies(model(copies(case.inputs)))
-        turned = model(_turned(case))
+        again = model(turned(case))
         expected = {output: array[::-1] for output, array in whole.items()}
-        _same(expected, turned, allowed, f"{name}, turned around")
-        for number in range(_rows(case)):
+        _same(expected, again, allowed, f"{name}, turned around")
+        for number in range(rows_of(case)):
             one = slice(number, number + 1)
             single = model({n: array[one].copy() for n, array in case.inputs.items()})
             expected = {output: array[one] for output, array in whole.items()}
-            _same(expected, single, allowed, f"{name}, row {number} of {_rows(case)} alone")
+            _same(expected, single, allowed, f"{name}, row {number} of {rows_of(case)} alone")
 
 
 @CLAUSES(
@@ -212,7 +211,7 @@ def answers_are_the_callers(subject: Subject, row: Capability) -> None:
         case = source.cases[1]
         result = model(copies(case.inputs))
         kept = {name: array.copy() for name, array in result.items()}
-        model(_turned(case))
+        model(turned(case))
         for name, array in result.items():
             if not np.array_equal(array, kept[name], equal_nan=True):
                 raise Broken(f"the output {name!r} of a call changed with the next call")
@@ -249,7 +248,7 @@ def threads(subject: Subject, row: Capability) -> None:
     """
     source = subject.one(row)
     steadiness = _steadiness(subject, row, source)
-    questions = [inputs for case in source.cases for inputs in (case.inputs, _turned(case))]
+    questions = [inputs for case in source.cases for inputs in (case.inputs, turned(case))]
     with subject.open(row, subject.taken(row, source)) as model:
         for inputs in questions:
             model(copies(inputs))
@@ -333,7 +332,7 @@ def wrong_inputs_are_refused(subject: Subject, row: Capability) -> Measured:
     source = subject.one(row)
     signature = subject.taken(row, source).component().signature
     model, refused = _shared(subject, row, source), []
-    for what, word, inputs in _wrong_inputs(signature, source.cases[0]):
+    for what, word, inputs in wrong_inputs(signature, source.cases[0]):
         try:
             model(inputs)
         except UserError as error:
@@ -359,16 +358,18 @@ def answers_at_the_bounds(subject: Subject, row: Capability) -> Measured:
     _own(subject, row, source)  # what does not work in between either is not blamed on the bounds
     signature = subject.taken(row, source).component().signature
     model, answered = _shared(subject, row, source), []
-    least = _sizes(signature, {})
-    most = _sizes(signature, {d.name: near(d, d.max) for d in signature.dims if d.max is not None})
+    least = smallest(signature, {})
+    most = smallest(
+        signature, {d.name: near(d, d.max) for d in signature.dims if d.max is not None}
+    )
     for chosen in (least, most):
-        inputs = _filled(signature, source.cases[0], chosen)
+        inputs = filled(signature, source.cases[0], chosen)
         sizes = ", ".join(f"{name} {size}" for name, size in chosen.items())
         try:
             answer = model(copies(inputs))
         except HwcoreError as error:
             raise Broken(f"at {sizes}: {error}") from error
-        _shaped(signature, inputs, answer, f"at {sizes}")
+        agrees_with_signature(signature, inputs, answer, f"at {sizes}")
         wrong = [name for name, array in answer.items() if not np.isfinite(array).all()]
         if wrong:
             raise Broken(f"at {sizes}: the output {wrong[0]!r} is not finite")
@@ -484,56 +485,6 @@ def _own(subject: Subject, row: Capability, source: Source) -> Answers:
     return subject.answers(Step(subject.name, row), subject.taken(row, source), source)
 
 
-def _shaped(signature: Signature, inputs: Arrays, answer: Arrays, where: str) -> None:
-    """Raise `Broken` unless the outputs have the shapes that are declared for these inputs."""
-    sizes = signature.bind(inputs)
-    for spec in signature.outputs:
-        shape = tuple(sizes.get(n, n) if isinstance(n, str) else n for n in spec.shape)
-        given = answer[spec.name].shape
-        if given != shape:
-            raise Broken(
-                f"{where}: output {spec.name!r} has the shape {given}, and is declared as {shape}"
-            )
-
-
 def _same(expected: Arrays, actual: Arrays, tolerance: Tolerance, where: str) -> None:
     for name, array in expected.items():
         same(array, actual[name], tolerance, f"{where}: output {name!r}")
-
-
-def _wrong_inputs(signature: Signature, case: Case) -> Iterator[tuple[str, str, dict[str, Array]]]:
-    """What is wrong, a word that a refusal has to have, and the inputs."""
-    right, last = case.inputs, signature.inputs[-1].name
-    array = right[last]
-    without = {name: a for name, a in right.items() if name != last}
-    yield "a missing input", last, without
-    yield "an unknown input", "hwcore_no_such_input", {**right, "hwcore_no_such_input": array}
-    yield "another dtype", last, {**right, last: array.astype(np.float16)}
-    yield "another rank", last, {**right, last: array[None]}
-    yield "no rows", "batch", {name: a[:0] for name, a in right.items()}
-    for dim in signature.dims:
-        if dim.max is not None:
-            sizes = _sizes(signature, {dim.name: dim.max + dim.multiple_of})
-            yield f"{dim.name} above its bound", dim.name, _filled(signature, case, sizes)
-
-
-def _sizes(signature: Signature, chosen: dict[str, int]) -> dict[str, int]:
-    return {dim.name: near(dim, 1) for dim in signature.dims} | chosen
-
-
-def _filled(signature: Signature, case: Case, sizes: dict[str, int]) -> dict[str, Array]:
-    """Inputs of these sizes, of values that a case has."""
-    filled = {}
-    for spec in signature.inputs:
-        shape = tuple(sizes[n] if isinstance(n, str) else n for n in spec.shape)
-        filled[spec.name] = np.resize(case.inputs[spec.name], shape)
-    return filled
-
-
-def _turned(case: Case) -> dict[str, Array]:
-    """Its rows, the last one first."""
-    return {name: array[::-1].copy() for name, array in case.inputs.items()}
-
-
-def _rows(case: Case) -> int:
-    return len(next(iter(case.inputs.values())))

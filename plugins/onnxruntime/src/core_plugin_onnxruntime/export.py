@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core_plugin_onnxruntime import graph, rotary
-from core_plugin_onnxruntime.libraries import quiet, require
+from core_plugin_onnxruntime.libraries import NOISY, require
 from core_plugin_onnxruntime.options import ExportOptions
 from hwcore.contract import (
     Artifact,
@@ -19,6 +22,7 @@ from hwcore.contract import (
 )
 from hwcore.data import example_inputs
 from hwcore.transformers import load_module
+from hwcore.vendor import quiet
 
 ATTENTION_OPSET = 23
 """The first with an attention operator. Before it, transformers' own spelling of attention is
@@ -41,7 +45,7 @@ def to_onnx(source: Artifact, options: ExportOptions, out: Path, ctx: Context) -
     arrays = example_inputs(signature, seed=ctx.seed)
     example = {spec.name: torch.from_numpy(arrays[spec.name]) for spec in signature.inputs}
     _phase(ctx, 0.1, "capturing the graph")
-    with quiet():
+    with quiet(*NOISY):
         program = torch.onnx.export(
             module,
             tuple(example.values()),
@@ -54,6 +58,7 @@ def to_onnx(source: Artifact, options: ExportOptions, out: Path, ctx: Context) -
         )
     _phase(ctx, 0.8, "writing")
     _strip(program.model)
+    _share(program.model, sum(weight.numel() for weight in module.parameters()))
     rotary.widen(program.model)
     external = _tensor_bytes(program.model) > options.external_data_above
     onnx_ir.save(program.model, out / graph.FILE, external_data=graph.WEIGHTS if external else None)
@@ -83,6 +88,24 @@ def _strip(model: Any) -> None:
         value.metadata_props.clear()
     model.graph.metadata_props.clear()
     model.metadata_props.clear()
+
+
+def _share(model: Any, parameters: int) -> None:
+    """Store once what layers share, as ALBERT's do: the exporter transposes it for each of them.
+
+    onnx_ir has a pass for this, which does not take what was transposed (0.2).
+    """
+    initializers = model.graph.initializers
+    if sum(value.const_value.size for value in initializers.values()) <= 1.05 * parameters:
+        return  # looking for equal weights means reading all of them
+    first: dict[tuple[object, ...], Any] = {}
+    for value in [value for value in initializers.values() if len(value.const_value.shape) > 1]:
+        array = np.ascontiguousarray(value.const_value.numpy())
+        digest = hashlib.sha256(array.view(np.uint8)).digest()
+        kept = first.setdefault((value.const_value.dtype, array.shape, digest), value)
+        if kept is not value:
+            value.replace_all_uses_with(kept)
+            del initializers[value.name]
 
 
 def _tensor_bytes(model: Any) -> int:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from hwcore.contract import UserError
 
-_NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "root")
+NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "root")
 """Loggers that speak up in an export or a quantization that works."""
 
 
@@ -47,33 +42,3 @@ def require(name: str, work: str) -> Any:
             f"{work} needs {error.name}, which is not installed",
             hint='Install it: pip install "core-plugin-onnxruntime[build]"',
         ) from None
-
-
-@contextmanager
-def same_path() -> Iterator[None]:
-    """Put ``sys.path`` back: ``onnxruntime.transformers`` adds its folder, full of plain names."""
-    before = list(sys.path)
-    try:
-        yield
-    finally:
-        sys.path[:] = before
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' warnings and log lines away; errors are raised all the same."""
-    loggers = [logging.getLogger(None if name == "root" else name) for name in _NOISY]
-    levels = [logger.level for logger in loggers]
-    # Where the root logger has no handler, its first line would leave it one, for good.
-    handler = logging.NullHandler()
-    logging.root.addHandler(handler)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-            logging.root.removeHandler(handler)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core_plugin_onnxruntime import graph, session, smooth
-from core_plugin_onnxruntime.libraries import quiet, require, same_path
+from core_plugin_onnxruntime.libraries import NOISY, require
 from core_plugin_onnxruntime.options import QuantizeOptions, SmoothOptions
 from hwcore.contract import (
     Array,
@@ -26,6 +26,7 @@ from hwcore.contract import (
     Target,
 )
 from hwcore.data import batches
+from hwcore.vendor import quiet, same_path
 
 SCHEME = "int8-dynamic"
 
@@ -104,7 +105,7 @@ def _quantize(file: Path, options: QuantizeOptions, reduce_range: bool, result: 
         raise PluginError("the model has no matrix product with constant weights to quantize")
     # Preprocessing, which it recommends in a warning, infers shapes and folds constants: the
     # exporter did.
-    with quiet():
+    with quiet(*NOISY):
         quantize_dynamic(
             file,
             result,

@@ -7,8 +7,8 @@ import warnings
 from pathlib import Path
 
 from core_plugin_openvino import ir, libraries
-from core_plugin_openvino.quiet import only_errors
 from hwcore.contract import Artifact, Context, Draft
+from hwcore.vendor import only_errors
 
 
 def from_module(source: Artifact, out: Path, ctx: Context) -> Draft:

@@ -15,9 +15,9 @@ from typing import Any
 
 from core_plugin_openvino import ir, libraries
 from core_plugin_openvino.options import QuantizeOptions
-from core_plugin_openvino.quiet import only_errors
 from hwcore.contract import Array, Artifact, Cancelled, Context, Dataset, Draft, Target, UserError
 from hwcore.data import batches
+from hwcore.vendor import only_errors, same_path
 
 SCHEME = "int8-static"
 
@@ -44,7 +44,7 @@ def int8(
     model = libraries.core().read_model(source.component_file())
     rows = Calibration(source, data, options.subset_size, ctx)
     try:
-        with only_errors("nncf"), _no_bars():
+        with only_errors("nncf"), same_path(), _no_bars():
             quantized = nncf.quantize(
                 model,
                 nncf.Dataset(rows),
