@@ -41,7 +41,7 @@ demo: $(READY) build/downloads/reviews ## the main job on a real model: table, p
 
 test: $(READY) build/downloads/reviews ## lint, types, import directions, and the tests
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(READY) build/downloads/reviews ## the tests that take minutes: 50 kills, memory of big exports
 	$(BIN)/pytest -m slow

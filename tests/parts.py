@@ -288,7 +288,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _run("umount", str(folder))
+        # At once for all who look, even while a file of it is still open.
+        _run("umount", "-l", str(folder))
 
 
 @contextmanager
@@ -309,7 +310,7 @@ def read_only(folder: Path) -> Iterator[Path]:
         _mount("-o", "remount,bind,ro", str(folder))
         yield folder
     finally:
-        _run("umount", str(folder))
+        _run("umount", "-l", str(folder))
 
 
 def _mount(*arguments: str) -> None:
