@@ -43,7 +43,8 @@ FLOAT32: Final = Tolerance(
 )
 _BITS = (
     "8 bits of mantissa, 2**-9 for each rounding: bfloat16 is binary32 (IEEE 754) cut off; the "
-    "largest of some ten thousand errors is 10 to 20 times their root mean square"
+    "largest of some ten thousand errors is 10 to 20 times their root mean square, which was up to "
+    "0.053 for hidden states and 0.069 for logits in PyTorch's own bfloat16, over 240 random models"
 )
 _STEPS = (
     "steps of 1/127 of a channel's largest weight and of the range of activations, which random "
@@ -54,16 +55,16 @@ _FEW = "; few numbers for each row, and no normalization after the last rounding
 TABLE: Final[dict[Key, Tolerance]] = {
     Key("hidden states", "none", "float32"): FLOAT32,
     Key("logits", "none", "float32"): FLOAT32,
-    Key("hidden states", "none", "bfloat16"): Tolerance(1.0, 0.05, _BITS),
-    Key("logits", "none", "bfloat16"): Tolerance(1.0, 0.1, _BITS + _FEW),
-    Key("hidden states", "bf16", "float32"): Tolerance(1.0, 0.05, _BITS + ", of weights alone"),
-    Key("logits", "bf16", "float32"): Tolerance(1.0, 0.1, _BITS + _FEW),
-    Key("hidden states", "bf16", "bfloat16"): Tolerance(1.0, 0.05, _BITS),
-    Key("logits", "bf16", "bfloat16"): Tolerance(1.0, 0.1, _BITS + _FEW),
+    Key("hidden states", "none", "bfloat16"): Tolerance(1.0, 0.1, _BITS),
+    Key("logits", "none", "bfloat16"): Tolerance(1.0, 0.15, _BITS + _FEW),
+    Key("hidden states", "bf16", "float32"): Tolerance(1.0, 0.1, _BITS + ", of weights alone"),
+    Key("logits", "bf16", "float32"): Tolerance(1.0, 0.15, _BITS + _FEW),
+    Key("hidden states", "bf16", "bfloat16"): Tolerance(1.0, 0.1, _BITS),
+    Key("logits", "bf16", "bfloat16"): Tolerance(1.0, 0.15, _BITS + _FEW),
     Key("hidden states", "int8", "float32"): Tolerance(10.0, 0.35, _STEPS),
     Key("logits", "int8", "float32"): Tolerance(10.0, 0.5, _STEPS + _FEW),
-    Key("hidden states", "int8", "bfloat16"): Tolerance(10.0, 0.4, f"{_STEPS}; and {_BITS}"),
-    Key("logits", "int8", "bfloat16"): Tolerance(10.0, 0.55, f"{_STEPS}{_FEW}; and {_BITS}"),
+    Key("hidden states", "int8", "bfloat16"): Tolerance(10.0, 0.45, f"{_STEPS}; and {_BITS}"),
+    Key("logits", "int8", "bfloat16"): Tolerance(10.0, 0.6, f"{_STEPS}{_FEW}; and {_BITS}"),
     Key("hidden states", "int4", "float32"): Tolerance(
         20.0, 0.7, "steps of 1/7 of a group's largest weight"
     ),
