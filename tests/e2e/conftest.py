@@ -49,6 +49,6 @@ def optimized(bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactor
     hwcore = Command(home / "cache")
     arguments = ("optimize", bert, "--data", reviews, *DROP, *QUICK)
     arguments = (*arguments, "--study", home / "study", "--out", home / "out")
-    done = hwcore(*arguments).check()
+    done = hwcore(*arguments, timeout=900).check()  # it compiles seven times
     study = json.loads((home / "study" / "study.json").read_text())
     return Optimized(hwcore, arguments, done, home / "out", study, home / "study")

@@ -22,12 +22,21 @@ from hwcore.measure import Ratio
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
-WITHOUT_BFLOAT16 = ("torch-eager-bf16", "openvino-bf16")
+WITHOUT_BFLOAT16 = ("torch-eager-bf16", "openvino-bf16", "intel-bf16")
 """Recipes that may be left out: not every CPU has products in bfloat16."""
 
 RECIPES = {
     "torch-eager-fp32",
     "torch-eager-bf16",
+    "torch-compiled-fp32",
+    "torch-compiled-int8",
+    "torch-compiled-int8-dynamic",
+    "intel-int8",
+    "intel-int8-tuned",
+    "intel-int8-dynamic",
+    "intel-bf16",
+    "intel-int8-onnxruntime",
+    "intel-int8-openvino",
     "onnxruntime-fp32",
     "onnxruntime-int8-dynamic",
     "onnxruntime-int8-smooth",
@@ -67,7 +76,7 @@ def test_the_study_says_what_was_measured_on(optimized: Optimized) -> None:
     assert study["data"]["metric"] == "accuracy"
     assert study["data"]["rows"] == {"test": 99, "tune": 33, "calibration": 33}
     assert study["environment"]["threads"] >= 1
-    assert set(study["environment"]["plugins"]) == {"torch", "onnxruntime", "openvino"}
+    assert set(study["environment"]["plugins"]) == {"torch", "onnxruntime", "openvino", "intel"}
     assert {"torch", "onnxruntime", "openvino"} <= set(study["environment"]["libraries"])
     assert study["tokenize_ms"] > 0
     assert study["verdict"]

@@ -20,7 +20,7 @@ from optimizing import DROP, QUICK, Optimized
 import hwcore as hw
 
 ROOT = Path(__file__).parents[2]
-PLUGINS = ("torch", "onnxruntime", "openvino")
+PLUGINS = ("torch", "onnxruntime", "openvino", "intel")
 FOLDERS = {"hwcore": ROOT / "core"} | {
     f"core-plugin-{name}": ROOT / "plugins" / name for name in PLUGINS
 }
@@ -142,7 +142,7 @@ class TestWithoutTorch:
 def test_everything_installed_from_wheels_optimizes(
     wheels: dict[str, Path], bert: Path, reviews: Path, tmp_path: Path
 ) -> None:
-    """The core, three plugins and what they build with, in a fresh environment."""
+    """The core, all plugins and what they build with, in a fresh environment."""
     build = [f"core-plugin-{n}[build] @ {wheels[f'core-plugin-{n}'].as_uri()}" for n in PLUGINS[1:]]
     plain = [str(wheels["hwcore"]), str(wheels["core-plugin-torch"])]
     programs = environment(tmp_path / "whole", *plain, *build)
@@ -150,7 +150,8 @@ def test_everything_installed_from_wheels_optimizes(
     hwcore = Command(tmp_path / "cache", program=(str(programs / "hwcore"),))
     rows = hwcore("plugins", "list", "--json").check().json()
     assert {row["name"]: row["state"] for row in rows} == dict.fromkeys(PLUGINS, "found")
-    recipes = ("--recipe", "onnxruntime-int8-dynamic", "--recipe", "openvino-int8")
+    plans = ("onnxruntime-int8-dynamic", "openvino-int8", "intel-int8-onnxruntime")
+    recipes = [argument for plan in plans for argument in ("--recipe", plan)]
     arguments = ("--data", reviews, *recipes, *DROP, *QUICK, "--out", tmp_path / "out", "--json")
     study = hwcore("optimize", bert, *arguments).check().json()
     assert {trial["state"] for trial in study["trials"]} == {"measured"}

@@ -204,6 +204,11 @@ def test_an_unknown_plugin_is_refused_with_the_nearest_name(
     done.refused(2, "stps", "did you mean 'steps'", "Installed: ")
 
 
+def test_a_hook_that_nobody_has_for_this_format(hwcore: Command, toy: Path, tmp_path: Path) -> None:
+    done = hwcore("sparsify", toy, "--out", tmp_path / "out")
+    done.refused(2, "no installed plugin can sparsify a toy model", "hwcore plugins list")
+
+
 def test_a_capability_has_to_be_named_where_several_fit(
     hwcore: Command, toy: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ def test_commands_are_those_of_the_documentation() -> None:
         "optimize",
         "export",
         "quantize",
+        "sparsify",
         "compile",
         "run",
         "bench",

@@ -8,7 +8,7 @@ import numpy as np
 from command import Command
 from dummies.making import write_plugin
 
-OURS = {"openvino", "onnxruntime", "torch", "steps"}
+OURS = {"intel", "openvino", "onnxruntime", "torch", "steps"}
 
 
 def test_plugins_list_has_exactly_these_keys(hwcore: Command) -> None:
@@ -42,6 +42,7 @@ def test_plugins_list_says_why_the_unusable_are_so(tmp_path: Path) -> None:
         "bad": "broken",
         "late": "incompatible",
         "torch": "found",
+        "intel": "blocked",
         "openvino": "blocked",
         "onnxruntime": "blocked",
     }

@@ -23,7 +23,7 @@ lossless = true
 HEAVY = (
     "torch", "transformers", "tokenizers", "safetensors", "huggingface_hub", "onnx", "onnxruntime",
     "openvino", "nncf", "numpy", "scipy", "matplotlib", "PIL", "jsonschema",
-    "core_plugin_torch", "core_plugin_onnxruntime", "core_plugin_openvino",
+    "core_plugin_torch", "core_plugin_onnxruntime", "core_plugin_openvino", "core_plugin_intel",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import core_plugin_intel
 import core_plugin_onnxruntime
 import core_plugin_openvino
 import core_plugin_torch
@@ -75,7 +76,10 @@ def test_a_plugin_error_says_who_did_it(blame: dict[str, str], message: str) -> 
 ROOMS = [
     *(Path(hwcore.__path__[0]) / room for room in ("artifacts", "contract", "data", "evaluate")),
     *(Path(hwcore.__path__[0]) / room for room in ("pipeline", "transformers")),
-    *(Path(p.__path__[0]) for p in (core_plugin_onnxruntime, core_plugin_openvino)),
+    *(
+        Path(p.__path__[0])
+        for p in (core_plugin_onnxruntime, core_plugin_openvino, core_plugin_intel)
+    ),
     Path(core_plugin_torch.__path__[0]),
 ]
 

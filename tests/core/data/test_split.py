@@ -117,3 +117,30 @@ def test_too_few_rows_for_anything() -> None:
 def test_requests_that_cannot_be(rows: dict[Role, int], why: str) -> None:
     with pytest.raises(UserError, match=why):
         choose(Words(range(9)), rows, 0)
+
+
+class TestRowsToLearnFrom:
+    @pytest.mark.parametrize("labelled", [True, False])
+    def test_are_what_is_left(self, labelled: bool) -> None:
+        chosen = choose(Words(range(6000), labelled=labelled), None, 0, train=True)
+        assert {role: len(ids) for role, ids in chosen.items()} == {
+            "test": 2000,
+            "tune": 500,
+            "calibration": 128,
+            "train": 6000 - 2628,
+        }
+
+    def test_are_not_those_that_are_judged_on_without_them(self) -> None:
+        words = Words(range(6000))
+        judged = choose(words, None, 0)["test"]
+        learnt = choose(words, None, 0, train=True)["train"]
+        assert not set(judged) & set(learnt)
+
+    def test_are_most_of_a_small_file(self) -> None:
+        chosen = choose(Words(range(400)), None, 0, train=True)
+        counts = {role: len(ids) for role, ids in chosen.items()}
+        assert counts == {"test": 80, "tune": 80, "calibration": 80, "train": 160}
+
+    def test_are_as_many_as_were_asked_for(self) -> None:
+        chosen = choose(Words(range(400)), {"train": 7, "test": 3}, 0, train=True)
+        assert {role: len(ids) for role, ids in chosen.items()} == {"test": 3, "train": 7}

@@ -74,6 +74,15 @@ def test_a_sparsifier_says_what_it_did(tmp_path: Path) -> None:
     check_draft(Draft(format="toy", traits=sparse), row, source, Target())
 
 
+def test_a_sparsifier_may_take_parameters_out(tmp_path: Path) -> None:
+    """Then there are no zeros to tell of: the model is smaller."""
+    source = parts.artifact(tmp_path, facts={"parameters": 100})
+    row = parts.row("s", "sparsify", output=Produces(format="toy"))
+    check_draft(Draft(format="toy", facts={"parameters": 99}), row, source, Target())
+    with pytest.raises(PluginError, match="say nothing of sparsity"):
+        check_draft(Draft(format="toy", facts={"parameters": 100}), row, source, Target())
+
+
 def test_only_a_sparsifier_claims_zeros(tmp_path: Path) -> None:
     """Whoever claims them by the way would be excused from accuracy."""
     source = parts.artifact(tmp_path)

@@ -314,6 +314,32 @@ class TestSeveralThatFit:
         assert isinstance(plan(source, parts.record("acme", EXPORT, INT8, picky, RUN)), Plan)
 
 
+class TestCapabilitiesThatTrain:
+    QAT = INT8.model_copy(update={"id": "qat", "data": DataNeed(role="train")})
+
+    def test_are_passed_over(self, tmp_path: Path) -> None:
+        record = parts.record("acme", INT8, self.QAT, RUN)
+        data = parts.dataset(tmp_path / "rows", {"train": 4})
+        bound = plan(onnx(tmp_path), record, steps=STEPS[1:], data=data)
+        assert isinstance(bound, Plan)
+        assert bound.work[0].capability == "int8"
+
+    def test_are_told_of_where_there_are_no_others(self, tmp_path: Path) -> None:
+        record = parts.record("acme", self.QAT, RUN)
+        data = parts.dataset(tmp_path / "rows", {"train": 4})
+        assert left_out(plan(onnx(tmp_path), record, steps=STEPS[1:], data=data)) == (
+            "quantize acme: it only does that by training (qat): name one, or say --recover"
+        )
+
+    def test_are_taken_by_name(self, tmp_path: Path) -> None:
+        record = parts.record("acme", INT8, self.QAT, RUN)
+        data = parts.dataset(tmp_path / "rows", {"train": 4})
+        steps = (STEPS[1].model_copy(update={"capability": "qat"}), STEPS[2])
+        bound = plan(onnx(tmp_path), record, steps=steps, data=data)
+        assert isinstance(bound, Plan)
+        assert bound.work[0].capability == "qat"
+
+
 def test_single_steps_are_bound_without_a_recipe(source: Artifact) -> None:
     records = host(parts.record("acme", EXPORT))
     arguments: dict[str, Any] = {"source": source, "target": parts.CPU, "data": None}

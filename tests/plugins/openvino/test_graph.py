@@ -76,6 +76,16 @@ def test_a_quantizer_is_found_behind_operations_that_only_move_numbers() -> None
     assert quantized_operations(model) == 1
 
 
+def test_an_activation_that_onnx_dequantizes_counts_and_one_that_is_only_scaled_does_not() -> None:
+    x = _parameter(2, 3)
+    eight = op.convert(op.convert(_fake(x), "u8"), "f32")
+    shifted = op.subtract(eight, op.constant(np.float32(128)))
+    dequantized = op.multiply(shifted, op.constant(np.float32(0.1)))
+    scaled = op.multiply(x, op.constant(np.float32(0.1)))
+    products = [op.matmul(y, _compressed((4, 3)), False, True) for y in (dequantized, scaled)]
+    assert quantized_operations(_model(op.add(*products), x)) == 1
+
+
 def test_two_activations_multiplied_in_int8_count() -> None:
     x, y = _parameter(2, 3), _parameter(3, 2)
     assert quantized_operations(_model(op.matmul(_fake(x), _fake(y), False, False), x, y)) == 1

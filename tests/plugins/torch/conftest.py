@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from core_plugin_torch import plugin
-from hwcore.contract import Artifact, Runner
+from hwcore.contract import Artifact, Runner, Target
+from hwcore.host import local_cpu
 from hwcore.host.context import HookContext
 from hwcore.host.events import EventSink
 
@@ -21,6 +22,12 @@ def run() -> Callable[..., Runner]:
         source: Artifact, capability: str = "eager", *, given: int = 2, **options: Any
     ) -> Runner:
         ctx = HookContext(EventSink("torch", "run", None), threads=given)
-        return plugin.run(artifact=source, capability=capability, options=options, ctx=ctx)
+        return plugin.run(
+            artifact=source,
+            capability=capability,
+            options=options,
+            target=Target.of(local_cpu()),
+            ctx=ctx,
+        )
 
     return load

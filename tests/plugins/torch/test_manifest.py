@@ -47,9 +47,19 @@ def test_the_code_has_the_hooks_that_are_claimed() -> None:
     assert {hook for hook in HOOKS if hasattr(plugin, hook)} == set(MANIFEST.hooks)
 
 
-def test_the_lossless_row_is_the_reference() -> None:
-    assert [row.id for row in MANIFEST.capabilities if row.reference] == ["eager"]
-    assert [row.id for row in MANIFEST.capabilities if row.lossless] == ["eager"]
+def test_each_format_has_one_reference() -> None:
+    formats = {
+        row.id: [pattern.format for pattern in row.inputs]
+        for row in MANIFEST.capabilities
+        if row.reference
+    }
+    assert formats == {
+        "eager": ["transformers"],
+        "exported": ["torch-export"],
+        "compiled": ["torch-aoti"],
+    }
+    lossless = {row.id for row in MANIFEST.capabilities if row.lossless}
+    assert lossless == {*formats, "export", "aoti"}
 
 
 def test_importing_the_plugin_imports_no_library() -> None:
@@ -67,7 +77,8 @@ def test_importing_the_plugin_imports_no_library() -> None:
 def test_recipes_name_capabilities_that_are_there(name: str) -> None:
     recipe = read_recipe(PACKAGE / name)
     assert recipe.name == Path(name).stem
-    [step] = recipe.steps
-    assert step.plugin == "torch"
-    assert step.capability is not None
-    assert MANIFEST.capability(step.capability).hook == step.hook
+    assert recipe.steps[-1].hook == "run"
+    for step in recipe.steps:
+        assert step.plugin == "torch"
+        assert step.capability is not None
+        assert MANIFEST.capability(step.capability).hook == step.hook

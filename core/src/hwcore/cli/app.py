@@ -67,6 +67,7 @@ def _add(name: str, command: Callable[..., None], example: str) -> None:
 _add("optimize", optimize.optimize, optimize.EXAMPLE)
 _add("export", verbs.export, verbs.EXPORT_EXAMPLE)
 _add("quantize", verbs.quantize, verbs.QUANTIZE_EXAMPLE)
+_add("sparsify", verbs.sparsify, verbs.SPARSIFY_EXAMPLE)
 _add("compile", verbs.compile_, verbs.COMPILE_EXAMPLE)
 _add("run", predict.run, predict.EXAMPLE)
 _add("bench", bench.bench, bench.EXAMPLE)

@@ -51,6 +51,16 @@ LabelColumn = Annotated[
     str | None, typer.Option(help="Column with the labels; found by its name when left out.")
 ]
 MaxLength = Annotated[int | None, typer.Option(min=2, help="Cut texts to so many tokens.")]
+Recover = Annotated[
+    bool,
+    typer.Option(
+        "--recover", help="Train with your data, distilling from the original model: takes long."
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(help="The original model, where MODEL was pruned or changed before."),
+]
 StepOptions = Annotated[
     list[str] | None,
     typer.Option("--option", "-o", metavar="KEY=VALUE", help="An option of the step; repeatable."),

@@ -1,4 +1,4 @@
-"""``hwcore export``, ``quantize`` and ``compile``: one step, checked, into a folder."""
+"""``hwcore export``, ``quantize``, ``sparsify``, ``compile``: one step, checked, into a folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 EXPORT_EXAMPLE = "Example: hwcore export ./my-model --plugin onnxruntime --out ./my-model-onnx"
 QUANTIZE_EXAMPLE = (
     "Example: hwcore quantize ./my-model-onnx --plugin onnxruntime --out ./my-model-int8"
+)
+SPARSIFY_EXAMPLE = (
+    "Example: hwcore sparsify ./my-model --plugin torch --capability magnitude -o pattern=1x4 "
+    "-o share=0.8 --out ./my-model-sparse"
 )
 COMPILE_EXAMPLE = "Example: hwcore compile ./my-model-ir --plugin openvino --out ./my-model-blob"
 
@@ -66,6 +70,8 @@ def quantize(
     text_column: o.TextColumn = None,
     label_column: o.LabelColumn = None,
     max_length: o.MaxLength = None,
+    recover: o.Recover = False,
+    reference: o.Reference = None,
     seed: o.Seed = 0,
     json: o.Json = False,
     quiet: o.Quiet = False,
@@ -82,6 +88,47 @@ def quantize(
         o.parse_options(option),
         data=o.data_request(data, text_column, label_column, max_length),
         seed=seed,
+        recover=recover,
+        reference=reference,
+    )
+    _run(context, request, json=json, quiet=quiet)
+
+
+def sparsify(
+    context: typer.Context,
+    model: o.ModelArgument,
+    out: Out,
+    plugin: Plugin = None,
+    capability: CapabilityName = None,
+    option: o.StepOptions = None,
+    data: o.Data = None,
+    text_column: o.TextColumn = None,
+    label_column: o.LabelColumn = None,
+    max_length: o.MaxLength = None,
+    recover: o.Recover = False,
+    reference: o.Reference = None,
+    revision: o.Revision = None,
+    trust_remote_code: o.RemoteCode = False,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Set weights to zero, or take parts out, with the user's data where the method needs some."""
+    from hwcore.workflows.verbs import StepRequest
+
+    request = StepRequest(
+        "sparsify",
+        model,
+        out,
+        plugin,
+        capability,
+        o.parse_options(option),
+        data=o.data_request(data, text_column, label_column, max_length),
+        seed=seed,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        recover=recover,
+        reference=reference,
     )
     _run(context, request, json=json, quiet=quiet)
 

@@ -77,7 +77,7 @@ def sparsify(  # type: ignore[empty-body]
     out: Path,
     ctx: Context,
 ) -> Draft:
-    """Zeros, with their pattern and share recorded in the draft's traits."""
+    """Zeros, with their pattern and share in the draft's traits; or fewer ``parameters``."""
 
 
 @hookspec(firstresult=True)

@@ -6,12 +6,14 @@ from hwcore.data.collate import collate
 from hwcore.data.dtypes import numpy_dtype
 from hwcore.data.examples import example_inputs
 from hwcore.data.metrics import METRICS, compute, correct, predictions, score
+from hwcore.data.rows import Rows, open_rows
 from hwcore.data.shapes import near
 from hwcore.data.store import read_dataset, visible
 
 __all__ = [
     "METRICS",
     "Batch",
+    "Rows",
     "batches",
     "build_dataset",
     "collate",
@@ -20,6 +22,7 @@ __all__ = [
     "example_inputs",
     "near",
     "numpy_dtype",
+    "open_rows",
     "predictions",
     "read_dataset",
     "score",

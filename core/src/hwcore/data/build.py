@@ -32,6 +32,7 @@ def build_dataset(
     max_length: int | None = None,
     rows: Mapping[Role, int] | None = None,
     test_rows: int | None = None,
+    train: bool = False,
     metric: str = "accuracy",
     seed: int = 0,
     progress: Progress | None = None,
@@ -44,7 +45,8 @@ def build_dataset(
     file without, or a model that does not classify, gives a dataset without labels or metric.
 
     ``rows`` says how many rows each role gets; see `hwcore.data.split.choose` for the default,
-    in which ``test_rows`` is the most that the role test gets.
+    in which ``test_rows`` is the most that the role test gets, and only with ``train`` there are
+    rows to learn from: all that are left.
     They are drawn at random by ``seed``, and rows with equal content never get two roles:
     only one of them is taken. Equal arguments give equal datasets.
 
@@ -58,7 +60,7 @@ def build_dataset(
     progress(0.0, f"reading {data.name}")
     material = _open(data, source, text_column, label_column, max_length)
     progress(0.1, f"choosing among {counted(len(material), 'row')}")
-    chosen = choose(material, rows, seed, test_rows=test_rows)
+    chosen = choose(material, rows, seed, test_rows=test_rows, train=train)
     labels = material.labels
     if labels is not None:
         _check_classes(data, labels, classes(source))

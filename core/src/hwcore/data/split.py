@@ -26,23 +26,27 @@ def choose(
     seed: int,
     *,
     test_rows: int | None = None,
+    train: bool = False,
 ) -> dict[Role, list[int]]:
     """Draw the rows of each role.
 
     By default there are as many as `DEFAULT_ROWS`, ``test_rows`` of the role test where given,
     or of a smaller file a fifth for tune, a fifth for calibration and the rest for test. Without
-    labels there is no tune role, which has no use then. Raises `UserError` if there are too few
-    distinct rows.
+    labels there is no tune role, which has no use then. With ``train``, there is one, to watch the
+    training on, and all rows that are left are for train. Where they are fewer than the others
+    together, no other role gets more than a fifth. Raises `UserError` if there are too few distinct
+    rows.
     """
     labelled = material.labels is not None
     default = DEFAULT_ROWS if test_rows is None else {**DEFAULT_ROWS, "test": test_rows}
     wanted = default if rows is None else _checked(rows)
     wanted = {role: wanted[role] for role in ORDER if wanted.get(role)}
-    if rows is None and not labelled:
+    learns = train and rows is None
+    if rows is None and not labelled and not learns:
         del wanted["tune"]
-    drawn = _distinct(material, sum(wanted.values()), seed)
+    drawn = _distinct(material, len(material) if learns else sum(wanted.values()), seed)
     if rows is None:
-        wanted = _shrink(material, wanted, len(drawn))
+        wanted = _shrink(material, wanted, len(drawn), train=learns)
     elif len(drawn) < sum(wanted.values()):
         asked = ", ".join(f"{role} {count}" for role, count in wanted.items())
         raise UserError(
@@ -84,12 +88,19 @@ def _distinct(material: Material, most: int, seed: int) -> list[int]:
     return drawn
 
 
-def _shrink(material: Material, wanted: dict[Role, int], found: int) -> dict[Role, int]:
+def _shrink(
+    material: Material, wanted: dict[Role, int], found: int, *, train: bool
+) -> dict[Role, int]:
     if found < LEAST:
         raise UserError(
             f"{material.path} has {counted(found, 'distinct row')}, too few to judge a model by",
             hint=f"Give at least {LEAST}, better some hundreds.",
         )
+    if train and found >= 2 * sum(wanted.values()):
+        # As many as without: what is judged later on the same file was never trained on.
+        return wanted | {"train": found - sum(wanted.values())}
     counts = {role: min(count, found // LEAST) for role, count in wanted.items()}
+    if train:
+        return counts | {"train": found - sum(counts.values())}
     rest = found - sum(count for role, count in counts.items() if role != "test")
     return counts | {"test": min(wanted["test"], rest)}

@@ -35,8 +35,18 @@ def check_draft(draft: Draft, row: Capability, source: Artifact, target: Target)
             f"its draft says sparsity {sparsity!r}, which its source has not",
             hint="Zeros are claimed by the sparsify step that makes them.",
         )
-    if row.hook == "sparsify" and (sparsity is None or sparsity.share == 0):
-        raise PluginError("it sparsified, and its draft's traits say nothing of sparsity")
+    zeros = sparsity is not None and sparsity.share > 0
+    if row.hook == "sparsify" and not zeros and not _has_fewer_parameters(draft, source):
+        raise PluginError(
+            "it sparsified, and its draft's traits say nothing of sparsity",
+            hint="Say which share of the weights is zero, or by `parameters` what is gone.",
+        )
+
+
+def _has_fewer_parameters(draft: Draft, source: Artifact) -> bool:
+    """True where parts were taken out of a model, rather than set to zero."""
+    now, before = (facts.get("parameters") for facts in (draft.facts, source.manifest.facts))
+    return isinstance(now, int) and isinstance(before, int) and now < before
 
 
 def promised_traits(promised: Produces, source: Traits, target: Target) -> Traits:

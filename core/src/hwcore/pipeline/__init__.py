@@ -11,6 +11,7 @@ from hwcore.pipeline.planning import (
     mismatch,
     runner_for,
     stage_of,
+    trains,
 )
 from hwcore.pipeline.recipes import BadRecipe, bundled_recipes, read_recipe, write_recipe
 
@@ -30,5 +31,6 @@ __all__ = [
     "read_recipe",
     "runner_for",
     "stage_of",
+    "trains",
     "write_recipe",
 ]

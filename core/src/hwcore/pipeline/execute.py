@@ -69,8 +69,8 @@ class Executed(NamedTuple):
 class Pipeline:
     """Executes plans for one source, one target and at most one dataset.
 
-    ``notify`` is told the plan and the step that begins, with its number and whether it was
-    found in the cache.
+    ``source`` is what plans start from, where that is not the reference. ``notify`` is told the
+    plan and the step that begins, with its number and whether it was found in the cache.
     """
 
     def __init__(
@@ -80,12 +80,14 @@ class Pipeline:
         *,
         reference: Artifact,
         target: Target,
+        source: Artifact | None = None,
         data: Dataset | None = None,
         notify: Callable[[Plan, PlannedStep, int, bool], None] | None = None,
     ) -> None:
         self._host = host
         self._cache = cache
         self._reference = reference
+        self._source = reference if source is None else source
         self._target = target
         self._data = visible(data) if data is not None else None
         self._notify = notify
@@ -103,7 +105,7 @@ class Pipeline:
 
     def execute(self, plan: Plan) -> Executed:
         """Run the work steps of a plan. Raises the error of the first step that fails."""
-        artifact = self._reference
+        artifact = self._source
         records: list[StepRecord] = []
         for number, step in enumerate(plan.work):
             began = time.monotonic()

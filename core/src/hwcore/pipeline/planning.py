@@ -157,6 +157,13 @@ def _fit(
         if not rows:
             near = did_you_mean(step.capability, [row.id for row in record.capabilities])
             return f"it has no {step.hook} capability {step.capability!r}{near}"
+    else:
+        # Training takes hours, and is for those who ask for it.
+        ready = [row for row in rows if not trains(row)]
+        if rows and not ready:
+            names = ", ".join(row.id for row in rows)
+            return f"it only does that by training ({names}): name one, or say --recover"
+        rows = ready
     reasons = {row.id: mismatch(row, stage, task=task, target=target, data=data) for row in rows}
     fitting = [row for row in rows if reasons[row.id] is None]
     if not fitting:
@@ -173,6 +180,11 @@ def _fit(
         return f'needs {", ".join(missing)}: pip install "{record.distribution}[{row.extra}]"'
     check_options(record, row.id, step.options)
     return row
+
+
+def trains(row: Capability) -> bool:
+    """Whether a capability learns from the user's rows."""
+    return row.data is not None and row.data.role == "train"
 
 
 def _lacks_extra(record: PluginRecord, row: Capability) -> list[str]:

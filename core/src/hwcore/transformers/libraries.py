@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from hwcore.contract import UserError
+from hwcore.vendor import only_errors
 
 _HINTS = {"torch": "Install it: see https://pytorch.org/get-started/locally."}
 
@@ -29,14 +30,17 @@ def require(name: str) -> ModuleType:
 def quiet_transformers() -> Iterator[None]:
     """Keep transformers' progress bars and load reports off the terminal for a while.
 
-    What its report would say about missing weights is checked by the caller.
+    What its report would say about missing weights is checked by the caller. Where torchao is
+    installed, the code of models imports it, which warns of each of its libraries for other
+    hardware.
     """
     logging = require("transformers.utils.logging")
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with only_errors("torch", "torchao"):
+            yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:

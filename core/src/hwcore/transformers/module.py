@@ -41,8 +41,8 @@ def load_module(
     folder = source.root
     if source.manifest.facts.get(FACT):
         check_trusted(folder)
-    model_class, arguments = _model_class(source)
     with quiet_transformers():
+        model_class, arguments = _model_class(source)  # imports it
         try:
             model, report = model_class.from_pretrained(
                 folder,

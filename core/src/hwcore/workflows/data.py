@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from hwcore.artifacts import Cache, sha256_json
 from hwcore.artifacts.cache import describe
 from hwcore.artifacts.digest import file_entries
@@ -25,6 +27,8 @@ class DataRequest:
     label_column: str | None = None
     max_length: int | None = None
     rows: Mapping[Role, int] = field(default_factory=dict)
+    train: bool = False
+    """Whether there are to be rows to learn from, where `rows` does not say so."""
 
 
 def open_data(
@@ -74,6 +78,7 @@ def open_data(
                 max_length=request.max_length,
                 rows=dict(request.rows) or None,
                 test_rows=test_rows,
+                train=request.train,
                 seed=seed,
                 progress=progress or (lambda fraction, message: None),
             )
@@ -88,15 +93,16 @@ def _key(request: DataRequest, path: Path, source: Artifact, seed: int, test_row
         content = file_entries(path, names)
     else:
         content = file_entries(path.parent, [path.name])
-    return sha256_json(
-        {
-            "content": {name: entry.sha256 for name, entry in content.items()},
-            "source": source.digest,
-            "text_column": request.text_column,
-            "label_column": request.label_column,
-            "max_length": request.max_length,
-            "rows": dict(sorted(request.rows.items())),
-            "test_rows": test_rows,
-            "seed": seed,
-        }
-    )
+    parts: dict[str, JsonValue] = {
+        "content": {name: entry.sha256 for name, entry in content.items()},
+        "source": source.digest,
+        "text_column": request.text_column,
+        "label_column": request.label_column,
+        "max_length": request.max_length,
+        "rows": dict(sorted(request.rows.items())),
+        "test_rows": test_rows,
+        "seed": seed,
+    }
+    if request.train:
+        parts["train"] = True
+    return sha256_json(parts)

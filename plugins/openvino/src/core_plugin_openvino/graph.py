@@ -71,7 +71,7 @@ def _scales(model: Any) -> set[str]:
 def _is_quantized(node: Any) -> bool:
     while node.get_type_name() in _CARRIERS:
         node = _input(node, 0)
-    return node.get_type_name() == "FakeQuantize" or _is_compressed(node)
+    return node.get_type_name() == "FakeQuantize" or _is_compressed(node) or _is_dequantized(node)
 
 
 def _is_compressed(node: Any) -> bool:
@@ -81,9 +81,16 @@ def _is_compressed(node: Any) -> bool:
     return node.get_type_name() == "Constant" and _kind(node) in _NARROW
 
 
+def _is_dequantized(node: Any) -> bool:
+    """Whether it comes from numbers of 8 bits or less, as DequantizeLinear of ONNX spells it."""
+    while node.get_type_name() in ("Subtract", "Multiply"):
+        node = _input(node, 0)
+    return node.get_type_name() == "Convert" and _kind(_input(node, 0)) in _NARROW
+
+
 def _input(node: Any, index: int) -> Any:
     return node.input_value(index).get_node()
 
 
-def _kind(constant: Any) -> str:
-    return str(constant.output(0).get_element_type().get_type_name())
+def _kind(node: Any) -> str:
+    return str(node.output(0).get_element_type().get_type_name())

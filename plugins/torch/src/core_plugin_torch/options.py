@@ -7,37 +7,40 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import ConfigDict, Field
+from core_plugin_torch.described import Described
+from core_plugin_torch.pt2e.options import DynamicOptions, StaticOptions
+from core_plugin_torch.recovery.options import PruneRecoverOptions, QatOptions
+from core_plugin_torch.run_options import (
+    Bfloat16Options,
+    CompileOptions,
+    ExportOptions,
+    Float32Options,
+)
+from core_plugin_torch.sparsity.options import (
+    DataOptions,
+    MagnitudeOptions,
+    StructuredDataOptions,
+    StructuredOptions,
+)
 
-from hwcore.contract import Value
-
-
-class _EagerOptions(Value):
-    model_config = ConfigDict(use_attribute_docstrings=True)  # they become descriptions
-
-    threads: int | None = Field(default=None, ge=1)
-    """Threads of an operation; null for all that the step was given."""
-
-
-class Float32Options(_EagerOptions):
-    """Options of ``eager``."""
-
-    precision: Literal["float32"] = "float32"
-    """Weights and maths."""
-
-
-class Bfloat16Options(_EagerOptions):
-    """Options of ``eager-bf16``."""
-
-    precision: Literal["bfloat16"] = "bfloat16"
-    """Weights and maths; what comes out is float32 again."""
-
-
-BY_CAPABILITY: dict[str, type[Float32Options] | type[Bfloat16Options]] = {
+BY_CAPABILITY: dict[str, type[Described]] = {
+    "magnitude": MagnitudeOptions,
+    "wanda": DataOptions,
+    "sparsegpt": DataOptions,
+    "structured": StructuredOptions,
+    "structured-data": StructuredDataOptions,
+    "prune-recover": PruneRecoverOptions,
+    "qat": QatOptions,
     "eager": Float32Options,
     "eager-bf16": Bfloat16Options,
+    "export": ExportOptions,
+    "exported": Float32Options,
+    "int8-static": StaticOptions,
+    "int8-dynamic": DynamicOptions,
+    "aoti": CompileOptions,
+    "compiled": Float32Options,
 }
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
-from core_plugin_torch.options import Bfloat16Options, Float32Options
+from core_plugin_torch.run_options import Bfloat16Options, Float32Options
 from hwcore.contract import Array, Arrays, Artifact, Context, Signature, UserError
 from hwcore.data import numpy_dtype
 from hwcore.transformers import load_module
 
 
 class TorchRunner:
-    """A module in evaluation mode. Calls share its weights and nothing else."""
+    """A module in evaluation mode, or what is called like one: tensors in, tensors out, in order.
+
+    Calls share its weights and nothing else.
+    """
 
     def __init__(
-        self, module: torch.nn.Module, signature: Signature, *, dtype: torch.dtype, threads: int
+        self,
+        module: Callable[..., Sequence[torch.Tensor]],
+        signature: Signature,
+        *,
+        dtype: torch.dtype,
+        threads: int,
     ) -> None:
-        self._module: torch.nn.Module | None = module
+        self._module: Callable[..., Sequence[torch.Tensor]] | None = module
         self._signature = signature
         self._dtype = dtype
         self._threads = threads

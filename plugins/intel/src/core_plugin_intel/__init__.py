@@ -1,0 +1,1 @@
+"""Intel Neural Compressor, as a plugin of hwcore."""

@@ -1,0 +1,354 @@
+"""The rows that sparsify: load the model, prune it, write its checkpoint again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from pydantic import JsonValue
+from torch import Tensor, nn
+
+from core_plugin_torch.rewrite import Rename, locate, rewrite
+from core_plugin_torch.sparsity import importance, patterns, structured
+from core_plugin_torch.sparsity import prune as pruning
+from core_plugin_torch.sparsity.layers import blocks
+from core_plugin_torch.sparsity.layerwise import listening
+from core_plugin_torch.sparsity.methods import MethodName
+from core_plugin_torch.sparsity.options import (
+    DataOptions,
+    MagnitudeOptions,
+    StructuredDataOptions,
+    StructuredOptions,
+)
+from core_plugin_torch.sparsity.statistics import Activations
+from core_plugin_torch.sparsity.structure import Structure, structure_of
+from hwcore.contract import Artifact, Cancelled, Context, Dataset, Draft, Sparsity, UserError
+from hwcore.data import batches
+from hwcore.transformers import load_module
+
+FORMAT = "transformers"
+FACT = "sparsity"
+"""Of each pruned tensor, by its name in the checkpoint: pattern, share of zeros, parameters."""
+STRUCTURED = "structured"
+"""The pattern of whole rows and columns."""
+LOADED, PRUNED = 0.05, 0.85
+"""Progress when the model is loaded, and when it is pruned."""
+BATCH = 8
+"""Calibration rows that go through the model together, at most."""
+
+
+def magnitude(source: Artifact, options: MagnitudeOptions, out: Path, ctx: Context) -> Draft:
+    """``magnitude``: the smallest weights, or blocks of weights, go."""
+    method: MethodName = "magnitude-l1" if options.norm == "l1" else "magnitude-l2"
+    return _zeros(source, _request(method, options), (), out, ctx)
+
+
+def wanda(source: Artifact, options: DataOptions, data: Dataset, out: Path, ctx: Context) -> Draft:
+    """``wanda``: what the calibration rows make little of goes."""
+    return _zeros(source, _request("wanda", options), _rows(source, data, options.rows), out, ctx)
+
+
+def sparsegpt(
+    source: Artifact, options: DataOptions, data: Dataset, out: Path, ctx: Context
+) -> Draft:
+    """``sparsegpt``: the same, and the weights that are left make up for those that go."""
+    return _zeros(
+        source, _request("sparsegpt", options), _rows(source, data, options.rows), out, ctx
+    )
+
+
+def by_norms(source: Artifact, options: StructuredOptions, out: Path, ctx: Context) -> Draft:
+    """``structured``: heads, channels, filters and layers, by the norms of their weights."""
+    norm = importance.l1 if options.norm == "l1" else importance.l2
+
+    def decide(loaded: _Loaded, structure: Structure) -> structured.Change:
+        return structured.take_out(
+            loaded.model,
+            structure,
+            loaded.config,
+            _shares(options),
+            norm=norm,
+            exclude=options.exclude,
+        )
+
+    return _smaller(source, decide, out, ctx)
+
+
+def by_data(
+    source: Artifact, options: StructuredDataOptions, data: Dataset, out: Path, ctx: Context
+) -> Draft:
+    """``structured-data``: the same, by what they do to the calibration rows."""
+    rows = _rows(source, data, options.rows)
+
+    def decide(loaded: _Loaded, structure: Structure) -> structured.Change:
+        beat = _Beat(ctx, len(rows), "calibrating")
+        known = _observe(loaded, structure, rows, options, beat)
+        return structured.take_out(
+            loaded.model,
+            structure,
+            loaded.config,
+            _shares(options),
+            known=known,
+            exclude=options.exclude,
+        )
+
+    return _smaller(source, decide, out, ctx)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A model in memory."""
+
+    flat: nn.Module
+    """Takes the signature's inputs in order."""
+
+    @property
+    def model(self) -> nn.Module:
+        """As transformers made it, whose layers' names are those of the options."""
+        found: nn.Module = self.flat.model
+        return found
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """With the defaults that ``config.json`` leaves out."""
+        found: dict[str, Any] = self.model.config.to_dict()
+        return found
+
+    def forward(self, row: Sequence[Tensor]) -> object:
+        """One calibration row, or several of one length."""
+        return self.flat(*row)
+
+
+@dataclass
+class _Beat:
+    """Progress while a model is pruned; raises `Cancelled` where that is asked for."""
+
+    ctx: Context
+    total: int
+    message: str
+    done: int = field(default=0, init=False)
+
+    def __call__(self) -> None:
+        _stop_if_asked(self.ctx)
+        self.done += 1
+        reached = min(self.done / max(self.total, 1), 1.0)
+        self.ctx.progress(LOADED + (PRUNED - LOADED) * reached, self.message)
+
+
+def _zeros(
+    source: Artifact,
+    request: pruning.Request,
+    rows: Sequence[Sequence[Tensor]],
+    out: Path,
+    ctx: Context,
+) -> Draft:
+    """Put zeros into a model's weights and write it."""
+    with _threads(ctx.threads):
+        loaded = _load(source, ctx)
+        layers = pruning.chosen(loaded.model, request)
+        places = locate(source, {f"{n}.weight": layer.weight for n, layer in layers.items()})
+        total = pruning.beats(loaded.model, request, len(rows))
+        pruning.prune(
+            loaded.model,
+            request,
+            forward=loaded.forward,
+            rows=rows,
+            beat=_Beat(ctx, total, "pruning"),
+        )
+        changes = {places[f"{n}.weight"]: layer.weight for n, layer in layers.items()}
+        return _write(source, out, changes, request.pattern, ctx)
+
+
+def _smaller(
+    source: Artifact,
+    decide: Callable[[_Loaded, Structure], structured.Change],
+    out: Path,
+    ctx: Context,
+) -> Draft:
+    """Take parts out of a model and write it."""
+    structure = structure_of(source.manifest.facts.get("model_type"))
+    with _threads(ctx.threads):
+        loaded = _load(source, ctx)
+        trunk = blocks(loaded.model)
+        parameters = dict(loaded.model.named_parameters())
+        change = decide(loaded, structure)
+        # Where a block is in the checkpoint is told by any of its weights.
+        marks = {f"{name}.{structure.outer}.weight": name for name in trunk}
+        places = locate(source, {name: parameters[name] for name in {*change.tensors, *marks}})
+        rename = _renumbered([places[mark] for mark in marks], change.dropped)
+        changes = {places[name]: tensor for name, tensor in change.tensors.items()}
+        return _write(source, out, changes, None, ctx, rename=rename, config=change.config)
+
+
+def _write(
+    source: Artifact,
+    out: Path,
+    changes: Mapping[str, Tensor],
+    pattern: patterns.Pattern | None,
+    ctx: Context,
+    *,
+    rename: Rename = lambda name: name,
+    config: Mapping[str, JsonValue] | None = None,
+) -> Draft:
+    """Write the checkpoint, and measure the zeros in what is written."""
+    earlier = cast(dict[str, dict[str, Any]], source.manifest.facts.get(FACT, {}))
+    found = {new: fact for name, fact in earlier.items() if (new := rename(name)) is not None}
+
+    def look(name: str, tensor: Tensor) -> None:
+        share = patterns.share_of_zeros(tensor)
+        if tensor.dim() > 1 and share:
+            kind = STRUCTURED if pattern is None else str(patterns.measured(pattern, tensor))
+            found[name] = {"pattern": kind, "share": share, "parameters": tensor.numel()}
+
+    def step(fraction: float) -> None:
+        _stop_if_asked(ctx)
+        ctx.progress(PRUNED + (1 - PRUNED) * fraction, "writing")
+
+    written = rewrite(source, out, changes, rename=rename, config=config, step=step, look=look)
+    parameters = cast(int, source.manifest.facts.get("parameters", 0))
+    sparsity = _trait(found)
+    if sparsity is None and written.parameters >= parameters:
+        raise UserError(
+            "no weight is zero: the layers are too small for that share",
+            hint="Choose a larger share, or smaller blocks.",
+        )
+    return Draft(
+        format=FORMAT,
+        traits=source.traits.model_copy(update={"sparsity": sparsity}),
+        facts={**written.facts(), FACT: cast(JsonValue, dict(sorted(found.items())))},
+    )
+
+
+def _trait(found: Mapping[str, Mapping[str, Any]]) -> Sparsity | None:
+    """Of all pruned tensors together; ``None`` where there are no zeros."""
+    total = sum(fact["parameters"] for fact in found.values())
+    zeros = sum(fact["share"] * fact["parameters"] for fact in found.values())
+    if not zeros:
+        return None
+    kinds = {fact["pattern"] for fact in found.values()}
+    pattern = kinds.pop() if len(kinds) == 1 else patterns.UNSTRUCTURED
+    return Sparsity(pattern=pattern, share=zeros / total)
+
+
+def _renumbered(marks: Sequence[str], dropped: Sequence[int]) -> Rename:
+    """Names in the checkpoint when blocks are gone; ``marks`` is a tensor of each, in order."""
+    if not dropped:
+        return lambda name: name
+    parts = [mark.split(".") for mark in marks]
+    places = range(len(marks))
+    numbered = (
+        at for at in range(len(parts[0])) if all(parts[p][at : at + 1] == [str(p)] for p in places)
+    )
+    depth = next(numbered, None)
+    if depth is None:
+        raise UserError(
+            f"the layers of the checkpoint are not numbered: {marks[0]}",
+            hint="Save the model again with save_pretrained().",
+        )
+    prefix = parts[0][:depth]
+    left = [place for place in places if place not in dropped]
+
+    def rename(name: str) -> str | None:
+        words = name.split(".")
+        if words[:depth] != prefix or len(words) <= depth or not words[depth].isdigit():
+            return name
+        place = int(words[depth])
+        if place in dropped:
+            return None
+        return ".".join([*prefix, str(left.index(place)), *words[depth + 1 :]])
+
+    return rename
+
+
+def _observe(
+    loaded: _Loaded,
+    structure: Structure,
+    rows: Sequence[Sequence[Tensor]],
+    options: StructuredDataOptions,
+    beat: _Beat,
+) -> structured.Known:
+    """Run the rows through the dense model, and keep what is needed to tell its parts apart."""
+    trunk = blocks(loaded.model)
+    modules = dict(loaded.model.named_modules())
+    names = [f"{n}.{part}" for n in trunk for part in (structure.attended, structure.outer)]
+    layers = {name: modules[name] for name in names if name in modules}
+    with (
+        torch.no_grad(),
+        listening(layers, Activations) as activations,
+        structured.influences(trunk) as influence,
+    ):
+        for row in rows:
+            loaded.forward(row)
+            beat()
+    closed = {n: a.apoz for n, a in activations.items() if n.endswith(f".{structure.outer}")}
+    return structured.Known(
+        norms={name: given.norms for name, given in activations.items()},
+        closed=closed if options.importance == "apoz" else {},
+        influence={name: found.mean for name, found in influence.items()},
+    )
+
+
+def _request(method: MethodName, options: MagnitudeOptions | DataOptions) -> pruning.Request:
+    pattern = patterns.parse(options.pattern)
+    return pruning.Request(
+        method=method,
+        pattern=pattern,
+        share=patterns.share_of(pattern, options.share),
+        distribution=options.distribution,
+        spread=options.spread,
+        include=options.include,
+        exclude=options.exclude,
+    )
+
+
+def _shares(options: StructuredOptions | StructuredDataOptions) -> structured.Shares:
+    return structured.Shares(
+        heads=options.heads,
+        channels=options.channels,
+        filters=options.filters,
+        filter_channels=options.filter_channels,
+        layers=options.layers,
+    )
+
+
+def _load(source: Artifact, ctx: Context) -> _Loaded:
+    _stop_if_asked(ctx)
+    ctx.progress(0.0, "loading the model")
+    loaded = _Loaded(load_module(source))
+    ctx.progress(LOADED, "loaded")
+    return loaded
+
+
+def _rows(source: Artifact, data: Dataset, limit: int) -> list[list[Tensor]]:
+    """Calibration rows as the model's inputs, without padding: batches are of one length each."""
+    signature = source.component().signature
+    names = [spec.name for spec in signature.inputs]
+    alike: dict[tuple[torch.Size, ...], list[list[Tensor]]] = {}
+    for batch in batches(data, "calibration", batch_size=1, limit=limit, signature=signature):
+        row = [torch.from_numpy(batch.inputs[name]) for name in names]
+        alike.setdefault(tuple(tensor.shape for tensor in row), []).append(row)
+    return [
+        [torch.cat(column) for column in zip(*rows[begin : begin + BATCH], strict=True)]
+        for rows in alike.values()
+        for begin in range(0, len(rows), BATCH)
+    ]
+
+
+def _stop_if_asked(ctx: Context) -> None:
+    if ctx.cancelled():
+        raise Cancelled("the pruning was stopped")
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """So many threads for torch's operations; the setting is the whole process's."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
