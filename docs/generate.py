@@ -143,12 +143,13 @@ def _roots() -> dict[str, type[BaseModel]]:
     from hwcore.contract import ArtifactManifest, DatasetInfo, Manifest, Recipe
     from hwcore.workflows.bench import BenchRow
     from hwcore.workflows.doctor import DoctorReport
+    from hwcore.workflows.sensitivity import SensitivityFile
     from hwcore.workflows.study import StudyFile
     from hwcore_conformance.baseline import Baseline
     from hwcore_conformance.report import Report
 
     models = (StudyFile, ArtifactManifest, DatasetInfo, Recipe, Manifest, BenchRow, DoctorReport)
-    models += (Baseline, Report)
+    models += (Baseline, Report, SensitivityFile)
     return {model.__name__: model for model in models}
 
 

@@ -55,7 +55,7 @@ def bad(tmp_path: Path) -> Command:
 
 REASONS = {
     "typo": ("broken", "unknown key 'lisence', did you mean 'licences'?"),
-    "late": ("incompatible", "it was made for contract >=9, this core has contract 1.0"),
+    "late": ("incompatible", "it was made for contract >=9, this core has contract 1.1"),
     "thief": ("broken", "its entry point is called 'thief' and its manifest 'openvino'"),
 }
 """State and reason of those that show their fault without being loaded."""

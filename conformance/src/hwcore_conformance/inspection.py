@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hwcore.contract import Array, Artifact
+from hwcore_conformance.exported_program import arrays
 
 MATRIX = 2
 
@@ -43,19 +44,22 @@ class Tensor:
         return sum(size > 1 for size in self.shape) >= MATRIX
 
 
+def readable(artifact: Artifact) -> bool:
+    """Whether any of its files is of a kind that `tensors` reads."""
+    return any(Path(name).suffix in _READERS for name in artifact.manifest.files)
+
+
 def tensors(artifact: Artifact) -> Iterator[tuple[str, Tensor]]:
     """Every stored array, by name. Raises `Unreadable`."""
-    known = False
+    if not readable(artifact):
+        raise Unreadable(
+            f"none of its files is of a kind that can be read ({', '.join(sorted(_READERS))})"
+        )
     for name in sorted(artifact.manifest.files):
         path = artifact.root / name
         reader = _READERS.get(path.suffix)
         if reader is not None:
-            known = True
             yield from reader(path)
-    if not known:
-        raise Unreadable(
-            f"none of its files is of a kind that can be read ({', '.join(sorted(_READERS))})"
-        )
 
 
 def _npz(path: Path) -> Iterator[tuple[str, Tensor]]:
@@ -85,6 +89,13 @@ def _onnx(path: Path) -> Iterator[tuple[str, Tensor]]:
         array = numpy_helper.to_array(tensor)
         turned = tensor.name in inputs_first and array.ndim == MATRIX
         yield tensor.name, _of(array.T if turned else array)
+
+
+def _pt2(path: Path) -> Iterator[tuple[str, Tensor]]:
+    for name, array in arrays(path):
+        # Bytes are codes, of as many bits as only the program that unpacks them knows.
+        packed = array.dtype == np.uint8
+        yield name, Tensor(8, array.shape, None) if packed else _of(array)
 
 
 def _inputs_first(node: Any) -> bool:
@@ -125,6 +136,7 @@ _READERS = {
     ".npz": _npz,
     ".safetensors": _safetensors,
     ".onnx": _onnx,
+    ".pt2": _pt2,
     ".xml": _openvino,
 }
 

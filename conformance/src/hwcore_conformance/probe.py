@@ -46,7 +46,8 @@ def _imported(entry_point: str) -> dict[str, Any]:
         seconds = time.perf_counter() - began
     modules = sorted({module.partition(".")[0] for module in set(sys.modules) - before})
     manager = pluggy.PluginManager(hookspecs.PROJECT)
-    hooks = [hook for hook in ("devices", *HOOKS) if _implements(manager, plugin, hook)]
+    known = ("devices", "sensitivity", *HOOKS)
+    hooks = [hook for hook in known if _implements(manager, plugin, hook)]
     opened = seen.opened | seen.written | (_held() - held)
     devices = sorted(p for p in opened if p.startswith("/dev/") and p not in NO_DEVICES)
     return {

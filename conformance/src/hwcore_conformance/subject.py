@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,7 +225,12 @@ class Subject:
         return (self.sources(row) if row.hook == "run" else self.works_on(row))[0]
 
     def way(
-        self, row: Capability, source: Source, *, through: str | None = None
+        self,
+        row: Capability,
+        source: Source,
+        *,
+        through: str | None = None,
+        without: Collection[Step] = (),
     ) -> tuple[Step, ...]:
         """The steps from a model to what the capability takes. Raises `NoWay`."""
         return way(
@@ -236,15 +241,32 @@ class Subject:
             target=self._needed(row),
             data=self.data(source),
             through=through,
+            without=without,
         )
 
-    def taken(self, row: Capability, source: Source, *, through: str | None = None) -> Artifact:
+    def taken(self, row: Capability, source: Source) -> Artifact:
         """The artifact that the capability is given for a model.
 
         Raises `UserError` where a step before it refuses the model, `Untestable` where one fails.
         """
+        return self._follow(self.way(row, source), row, source)
+
+    def sparse(self, row: Capability, source: Source) -> Artifact:
+        """The same with zeros in it. A step that sparsifies may take parts out instead.
+
+        Raises `NoWay` where no step puts zeros into what the capability takes.
+        """
+        without: set[Step] = set()
+        while True:
+            steps = self.way(row, source, through="sparsify", without=without)
+            artifact = self._follow(steps, row, source)
+            if artifact.traits.sparsity is not None:
+                return artifact
+            without |= {step for step in steps if step.row.hook == "sparsify"}
+
+    def _follow(self, steps: Sequence[Step], row: Capability, source: Source) -> Artifact:
         artifact = source.artifact
-        for step in self.way(row, source, through=through):
+        for step in steps:
             try:
                 artifact = self.step(step, artifact, source, self._needed(row))
             except UserError:

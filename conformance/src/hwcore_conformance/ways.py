@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Collection
 from typing import NamedTuple
 
 from hwcore.contract import Artifact, Capability, Dataset, PluginError, Target
@@ -37,10 +38,11 @@ def way(
     target: Target,
     data: Dataset | None,
     through: str | None = None,
+    without: Collection[Step] = (),
 ) -> tuple[Step, ...]:
     """The cheapest steps from a model to what a capability of ``plugin`` takes.
 
-    With ``through``, only ways that have a step of that hook. Raises `NoWay`.
+    With ``through``, only ways that have a step of that hook; none of ``without``. Raises `NoWay`.
     """
     reason = "no installed plugin makes what it takes"
     tie = itertools.count()
@@ -59,7 +61,11 @@ def way(
         if len(steps) == MAX_STEPS:
             continue
         for step in _steps(discovery):
-            if step == (plugin, row) or lacks_extra(discovery.record(step.plugin), step.row):
+            if (
+                step == (plugin, row)
+                or step in without
+                or lacks_extra(discovery.record(step.plugin), step.row)
+            ):
                 continue
             if mismatch(step.row, stage, task=artifact.task, target=target, data=data) is None:
                 price = 1 + LOSSY * (not step.row.lossless) + FOREIGN * (step.plugin != plugin)

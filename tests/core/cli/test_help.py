@@ -28,6 +28,7 @@ def test_commands_are_those_of_the_documentation() -> None:
         "export",
         "quantize",
         "sparsify",
+        "sensitivity",
         "compile",
         "run",
         "bench",

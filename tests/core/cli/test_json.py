@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import models
 import numpy as np
 from command import Command
+from dummies.feeling import LAYERS, write_feeler
 from dummies.making import write_plugin
 
 OURS = {"intel", "openvino", "onnxruntime", "torch", "steps"}
@@ -113,3 +116,15 @@ def test_cache(hwcore: Command, toy: Path, tmp_path: Path) -> None:
     [gone] = hwcore("cache", "prune", "--all", "--json").check().json()
     assert gone == {"kind": "steps", "key": entry["key"], "bytes": entry["size_bytes"]}
     assert hwcore("cache", "list", "--json").check().json() == []
+
+
+def test_sensitivity(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    hwcore = Command(
+        tmp_path / "cache", {"HWCORE_PLUGINS": "feeler"}, plugins=(write_feeler(tmp_path),)
+    )
+    reviews = models.write_csv(tmp_path / "reviews.csv", models.reviews(20))
+    done = hwcore("sensitivity", tiny("bert"), "--data", reviews, "-o", "rows=9", "--json").check()
+    found = done.json()
+    assert (found["plugin"], found["options"]) == ("feeler", {"rows": 9})
+    assert found["sensitivity"]["rows"] == 9
+    assert [layer["name"] for layer in found["sensitivity"]["layers"]] == list(LAYERS)

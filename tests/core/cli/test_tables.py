@@ -9,6 +9,7 @@ from pathlib import Path
 
 import models
 from command import Command, sketching
+from dummies.feeling import write_feeler
 from dummies.making import write_plugin
 
 ROW = '''
@@ -48,3 +49,20 @@ def test_the_cache_names_what_it_was_filled_with(tiny: Callable[..., Path], tmp_
     found = {e["kind"]: e["what"] for e in sketch("cache", "list", "--json").check().json()}
     assert found["datasets"] == f"rows of {reviews} for {model}"
     assert found["studies"] == f"study of {model} on {reviews}"
+
+
+def test_layers_are_shown_with_blocks_and_the_worst_is_named(
+    tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    hwcore = Command(
+        tmp_path / "cache", {"HWCORE_PLUGINS": "feeler"}, plugins=(write_feeler(tmp_path),)
+    )
+    reviews = models.write_csv(tmp_path / "reviews.csv", models.reviews(20))
+    out = tmp_path / "out"
+    lines = hwcore("sensitivity", tiny("bert"), "--data", reviews, "--out", out).check().out
+    assert "encoder.first       0 k  25.0%  +0.500 █" in lines
+    assert "encoder.second      0 k  25.0%  +0.000 ·" in lines
+    assert "worst at int8: encoder.first, error 0.25" in lines
+    assert f"picture  {out / 'sensitivity.png'}" in lines
+    told = hwcore("plugins", "info", "feeler").check().out
+    assert "sensitivity: what each layer of a model costs and weighs\n  -o rows=null\n" in told

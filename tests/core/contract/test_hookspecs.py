@@ -20,13 +20,13 @@ def manager() -> pluggy.PluginManager:
     return manager
 
 
-def test_there_is_a_spec_for_every_kind_of_work_and_for_devices(
+def test_there_is_a_spec_for_every_kind_of_work_and_for_what_is_none(
     manager: pluggy.PluginManager,
 ) -> None:
     specs = {name: caller.spec for name, caller in vars(manager.hook).items() if caller.has_spec()}
-    assert set(specs) == {*HOOKS, "devices"}
+    assert set(specs) == {*HOOKS, "devices", "sensitivity"}
     for name, spec in specs.items():
-        # One plugin is asked to work; all are asked for devices.
+        # One plugin is asked to work, or to measure; all are asked for devices.
         assert bool(spec.opts["firstresult"]) is (name != "devices")
 
 

@@ -27,6 +27,7 @@ from hwcore.contract import (
     Draft,
     FileEntry,
     Integers,
+    LayerSensitivity,
     LineageStep,
     Manifest,
     Mask,
@@ -37,6 +38,7 @@ from hwcore.contract import (
     PlannedStep,
     Produces,
     Recipe,
+    Sensitivity,
     Signature,
     Sparsity,
     Step,
@@ -100,8 +102,17 @@ CAPABILITY = Capability(
     targets=(TargetNeed(kind="cpu", any_of=("vnni",)),),
     data=DataNeed(role="calibration", rows=8),
     lossless=False,
+    keeps="exclude",
     extra="build",
     caveats=(Caveat(text="slow without VNNI", lacks=("vnni",)),),
+)
+
+LAYER = LayerSensitivity(
+    name="encoder.0.dense",
+    parameters=72,
+    time_share=0.25,
+    loss={"int8": -0.5, "zeros-95": 0.125},
+    error={"int8": 0.0, "zeros-95": 1.5},
 )
 
 EXAMPLES: list[Value] = [
@@ -133,6 +144,7 @@ EXAMPLES: list[Value] = [
         summary="All of it.",
         contract=">=1,<2",
         devices=True,
+        sensitivity=True,
         capabilities=(CAPABILITY,),
     ),
     Step(hook="run", plugin="acme"),
@@ -143,6 +155,8 @@ EXAMPLES: list[Value] = [
     *INFO.columns.values(),
     INFO.metric,
     Dataset(path=Path("/data/one"), info=INFO),
+    LAYER,
+    Sensitivity(metric="accuracy", baseline=0.875, rows=64, layers=(LAYER,)),
 ]
 
 each = pytest.mark.parametrize("value", EXAMPLES, ids=lambda value: type(value).__name__)

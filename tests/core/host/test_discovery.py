@@ -116,6 +116,22 @@ def test_a_bad_options_file_is_explained(
     assert reason in record.reason
 
 
+def test_layers_are_kept_by_an_option_that_is_there(
+    tmp_path: Path, install: Callable[..., None]
+) -> None:
+    manifest = "options = 'options.json'\n" + ROW + "keeps = 'exlude'\n"
+    folder = write_plugin(tmp_path, "acme", manifest=manifest)
+    options = '{"int8": {"properties": {"exclude": {"type": "array"}}}}'
+    (folder / "hwdummy_acme/options.json").write_text(options)
+    install(folder)
+    record = discover(allow=("acme",)).record("acme")
+    assert record.state == "broken"
+    reason = (
+        "capability int8 has keeps = 'exlude', which is no option of it, did you mean 'exclude'?"
+    )
+    assert reason in record.reason
+
+
 def test_a_plugin_for_another_contract_is_incompatible_even_with_keys_of_that_contract(
     found: Callable[..., PluginRecord],
 ) -> None:

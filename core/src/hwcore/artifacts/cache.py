@@ -5,6 +5,7 @@ Layout below the root::
     steps/<key>/        artifacts, one per finished step
     datasets/<key>/     datasets made of users' files
     studies/<key>/      studies that were not given a folder of their own
+    sensitivity/<key>/  what each layer of a model costs
     tmp/<random>/       work in flight; ``owner.lock`` is held by the program that works there
     locks/<key>.lock    held while a key is being made
     locks/<key>.used    shared by the programs that use what was made
@@ -42,7 +43,12 @@ ABOUT = "about.txt"
 SETTING = "HWCORE_CACHE"
 """What a user sets to have the cache elsewhere."""
 
-KINDS = {"steps": "step", "datasets": "rows of a file of yours", "studies": "a study"}
+KINDS = {
+    "steps": "step",
+    "datasets": "rows of a file of yours",
+    "studies": "a study",
+    "sensitivity": "a model's sensitivity",
+}
 """Folders of finished things, and what a listing calls one of them."""
 
 
@@ -213,6 +219,7 @@ class Cache:
             "steps": self.root / "locks" / f"{entry.key}.lock",
             "datasets": self.root / "locks" / f"{entry.key}.lock",
             "studies": entry.path / STUDY_LOCK,
+            "sensitivity": self.root / "locks" / f"{entry.key}.lock",
         }
         try:
             with FileLock(held_by[entry.kind], timeout=0):

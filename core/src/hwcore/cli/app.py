@@ -11,7 +11,17 @@ from typing import Annotated, NoReturn
 import typer
 
 from hwcore._version import __version__
-from hwcore.cli import bench, cache, doctor, new_plugin, optimize, plugins, predict, verbs
+from hwcore.cli import (
+    bench,
+    cache,
+    doctor,
+    new_plugin,
+    optimize,
+    plugins,
+    predict,
+    sensitivity,
+    verbs,
+)
 from hwcore.cli.errors import guarded
 from hwcore.cli.options import refuse_empty
 from hwcore.cli.plugged import Commands
@@ -68,6 +78,7 @@ _add("optimize", optimize.optimize, optimize.EXAMPLE)
 _add("export", verbs.export, verbs.EXPORT_EXAMPLE)
 _add("quantize", verbs.quantize, verbs.QUANTIZE_EXAMPLE)
 _add("sparsify", verbs.sparsify, verbs.SPARSIFY_EXAMPLE)
+_add("sensitivity", sensitivity.sensitivity, sensitivity.EXAMPLE)
 _add("compile", verbs.compile_, verbs.COMPILE_EXAMPLE)
 _add("run", predict.run, predict.EXAMPLE)
 _add("bench", bench.bench, bench.EXAMPLE)

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from hwcore.workflows.bench import BenchRow
     from hwcore.workflows.doctor import DoctorReport
     from hwcore.workflows.optimize import Outcome
+    from hwcore.workflows.sensitivity import SensitivityFile
     from hwcore.workflows.study import Trial
 
 STATES = {"found": "green", "loaded": "green", "blocked": "yellow"}
+BLOCKS = "·▁▂▃▄▅▆▇█"
+HEAT = ("dim", "dim", "blue", "cyan", "green", "yellow", "yellow", "red", "red")
+"""Colours of the heights of `BLOCKS`."""
 PIPE_WIDTH = 160
 """Columns where there is no terminal to ask: nothing is cut off in a log."""
 
@@ -74,6 +78,8 @@ def show_study(outcome: Outcome, *, folder: Path) -> None:
         )
     if study.tokenize_ms is not None:
         console.print(f"[dim]tokenizing a text takes {study.tokenize_ms:.2f} ms more[/]")
+    for trial in (t for t in study.trials if t.mixed is not None):
+        console.print(f"[cyan]mixed[/]    {trial.plan.name}: {trial.plan.summary}")
     for trial in failed:
         console.print(f"[red]failed[/]   {trial.plan.name}: {trial.error}")
     for entry in study.left_out:
@@ -130,6 +136,41 @@ def show_bench(rows: Sequence[BenchRow]) -> None:
     _console().print(table)
 
 
+def show_sensitivity(found: SensitivityFile, out: Path | None) -> None:
+    """A row for each layer: its loss by treatment, and a block the taller the larger its error.
+
+    The layers with the largest error of a treatment are marked, and named below.
+    """
+    from hwcore.workflows.heatmap import levels
+
+    result, console = found.sensitivity, _console()
+    treatments = result.treatments
+    numbers = ("weights", "time", *treatments)
+    table = _table("layer", *numbers, numbers=numbers)
+    errors = [layer.error.get(t, 0.0) for layer in result.layers for t in treatments]
+    heights = iter(levels(errors))
+    worst = {t: max(result.layers, key=lambda layer: layer.error.get(t, 0.0)) for t in treatments}
+    for layer in result.layers:
+        cells = []
+        for treatment in treatments:
+            height = next(heights)
+            loss = f"{layer.loss[treatment]:+.3f}" if treatment in layer.loss else ""
+            style = f"bold {HEAT[height]} reverse" if layer is worst[treatment] else HEAT[height]
+            cells.append(f"[{style}]{loss} {BLOCKS[height]}[/]")
+        weight = f"{layer.parameters / 1e3:.0f} k"
+        table.add_row(layer.name, weight, f"{layer.time_share:.1%}", *cells)
+    console.print(table)
+    console.print(
+        f"[dim]loss of {result.metric}, {result.baseline:.4f} untouched, on {result.rows} rows, "
+        "with one layer treated; blocks: change of the model's output, a step for each factor of "
+        "three; time: share of a forward pass[/]"
+    )
+    for treatment, layer in worst.items():
+        console.print(f"worst at {treatment}: {layer.name}, error {layer.error[treatment]:.2g}")
+    if out is not None:
+        console.print(f"picture  {out / 'sensitivity.png'}\nnumbers  {out / 'sensitivity.json'}")
+
+
 def show_plugins(records: Sequence[PluginRecord]) -> None:
     """One row per plugin, and the reason under those that cannot be used."""
     console = _console()
@@ -164,6 +205,12 @@ def show_plugin(record: PluginRecord) -> None:
     def line(text: str, indent: int = 0) -> None:
         console.print(Padding(Text(_plain(text)), (0, 0, 0, indent), expand=False))
 
+    def options(id: str) -> None:
+        for name, schema in record.schemas.get(id, {}).get("properties", {}).items():
+            line(f"-o {name}={_default(schema)}", 2)
+            if "description" in schema:
+                line(schema["description"], 6)
+
     line(f"{record.name}: {record.distribution} {record.version}, {record.state}")
     if record.reason:
         line(record.reason)
@@ -189,10 +236,11 @@ def show_plugin(record: PluginRecord) -> None:
         for caveat in row.caveats:
             without = f" (without {' or '.join(caveat.lacks)})" if caveat.lacks else ""
             line(f"caveat{without}: {caveat.text}", 2)
-        for name, schema in record.schemas.get(row.id, {}).get("properties", {}).items():
-            line(f"-o {name}={_default(schema)}", 2)
-            if "description" in schema:
-                line(schema["description"], 6)
+        options(row.id)
+    if manifest.sensitivity:
+        console.print()
+        line("sensitivity: what each layer of a model costs and weighs")
+        options("sensitivity")
 
 
 def _plain(text: str) -> str:

@@ -28,6 +28,7 @@ from hwcore.contract.errors import (
 from hwcore.contract.hookspecs import ENTRY_POINT_GROUP, hookimpl, hookspec
 from hwcore.contract.recipe import Plan, PlannedStep, Recipe, Step
 from hwcore.contract.runner import Array, Arrays, Runner, Session, StatefulRunner
+from hwcore.contract.sensitivity import TREATMENTS, LayerSensitivity, Sensitivity, Treatment
 from hwcore.contract.signature import Dim, Fill, Integers, Mask, Normal, Signature, TensorSpec
 from hwcore.contract.traits import Pattern, Produces, Sparsity, Traits
 from hwcore.contract.version import CONTRACT_VERSION
@@ -36,6 +37,7 @@ __all__ = [
     "CONTRACT_VERSION",
     "ENTRY_POINT_GROUP",
     "HOOKS",
+    "TREATMENTS",
     "Array",
     "Arrays",
     "Artifact",
@@ -58,6 +60,7 @@ __all__ = [
     "HardwareUnavailable",
     "HwcoreError",
     "Integers",
+    "LayerSensitivity",
     "LineageStep",
     "Manifest",
     "Mask",
@@ -73,6 +76,7 @@ __all__ = [
     "Recipe",
     "Role",
     "Runner",
+    "Sensitivity",
     "Session",
     "Signature",
     "Sparsity",
@@ -83,6 +87,7 @@ __all__ = [
     "TensorSpec",
     "ToleranceExceeded",
     "Traits",
+    "Treatment",
     "UserError",
     "Value",
     "WorkHook",

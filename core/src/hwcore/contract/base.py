@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
 WorkHook = Literal["export", "quantize", "sparsify", "compile", "run"]
-"""The five kinds of work. ``devices`` is a hook too, but never a step of a plan."""
+"""The five kinds of work. The hooks ``devices`` and ``sensitivity`` are never steps of a plan."""
 
 HOOKS: tuple[WorkHook, ...] = ("export", "quantize", "sparsify", "compile", "run")
 

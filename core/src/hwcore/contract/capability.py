@@ -63,6 +63,9 @@ class Capability(Value):
     """True when outputs must equal the source's within the numeric tolerance."""
     reference: bool = False
     """True for the ``run`` row that defines what the format's outputs are (the oracle)."""
+    keeps: str | None = None
+    """The option that takes a list of names of layers to leave as they are, as ``sensitivity``
+    names them. Layers that the row would leave alone anyway do no harm in it."""
     extra: str | None = None
     """The extra of the plugin's wheel that this row needs, such as ``build``."""
     caveats: tuple[Caveat, ...] = ()
@@ -73,6 +76,8 @@ class Capability(Value):
             raise ValueError(f"capability {self.id}: output belongs to every hook but run")
         if self.reference and not (self.hook == "run" and self.lossless):
             raise ValueError(f"capability {self.id}: only a lossless run row can be the reference")
+        if self.keeps is not None and (self.lossless or self.hook == "run"):
+            raise ValueError(f"capability {self.id}: keeps belongs to rows that change weights")
         return self
 
 
@@ -86,6 +91,8 @@ class Manifest(Value):
     """Range of contract versions, as in ``>=1,<2`` (PEP 440 specifiers)."""
     devices: bool = False
     """True when the plugin implements ``devices``."""
+    sensitivity: bool = False
+    """True when the plugin implements ``sensitivity``; the key of its options is that word."""
     wraps: tuple[str, ...] = ()
     """Hooks that the plugin wraps; it is loaded before the first call of one of them."""
     libraries: tuple[str, ...] = ()
@@ -108,13 +115,15 @@ class Manifest(Value):
         twice = sorted({i for i in ids if ids.count(i) > 1})
         if twice:
             raise ValueError(f"capability {twice[0]} is declared twice")
+        if self.sensitivity and "sensitivity" in ids:
+            raise ValueError("a capability cannot be called sensitivity beside that hook")
         return self
 
     @property
     def hooks(self) -> tuple[str, ...]:
-        """Every hook the manifest claims, ``devices`` first, without repeats."""
+        """Every hook the manifest claims, those without rows first, without repeats."""
         claimed: list[str] = [row.hook for row in self.capabilities]
-        first = ["devices"] if self.devices else []
+        first = [hook for hook in ("devices", "sensitivity") if getattr(self, hook)]
         return tuple(dict.fromkeys(first + claimed))
 
     def capability(self, id: str) -> Capability:

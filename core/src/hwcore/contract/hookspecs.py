@@ -25,6 +25,7 @@ from hwcore.contract.context import Context
 from hwcore.contract.dataset import Dataset
 from hwcore.contract.device import Device, Target
 from hwcore.contract.runner import Runner
+from hwcore.contract.sensitivity import Sensitivity
 
 PROJECT = "hwcore"
 ENTRY_POINT_GROUP = "hwcore.plugins"
@@ -36,6 +37,13 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def devices(ctx: Context) -> list[Device]:  # type: ignore[empty-body]
     """Devices this plugin can use here. Cheap and quiet; missing hardware is an empty list."""
+
+
+@hookspec(firstresult=True)
+def sensitivity(  # type: ignore[empty-body]
+    source: Artifact, options: Options, data: Dataset, target: Target, ctx: Context
+) -> Sensitivity:
+    """What each layer of a ``transformers`` artifact loses when it alone is treated."""
 
 
 @hookspec(firstresult=True)

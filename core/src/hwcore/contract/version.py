@@ -4,4 +4,4 @@ The minor number grows when something is added (an argument, a field with a defa
 the major number grows when an existing plugin would break.
 """
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"

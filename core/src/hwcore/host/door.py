@@ -14,6 +14,7 @@ from hwcore.contract import (
     Device,
     Draft,
     Options,
+    Sensitivity,
     Signature,
     Target,
     Value,
@@ -33,6 +34,15 @@ class WorkRequest(Value):
     target: Target
     reference: Artifact
     out: Path
+
+
+class SensitivityRequest(Value):
+    """The arguments of ``sensitivity``, all but ``ctx``."""
+
+    source: Artifact
+    options: Options
+    data: Dataset
+    target: Target
 
 
 class RunRequest(Value):
@@ -89,6 +99,10 @@ class Door(Protocol):
 
     def work(self, request: WorkRequest, ctx: HookContext) -> Draft:
         """Call the work hook that the request names."""
+        ...
+
+    def sensitivity(self, request: SensitivityRequest, ctx: HookContext) -> Sensitivity:
+        """Call ``sensitivity``."""
         ...
 
     def run(self, request: RunRequest, ctx: HookContext) -> ModelHandle:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 
-from hwcore.contract import Device, Draft
+from hwcore.contract import Device, Draft, Sensitivity
 from hwcore.host.context import HookContext
-from hwcore.host.door import RunRequest, WorkRequest
+from hwcore.host.door import RunRequest, SensitivityRequest, WorkRequest
 from hwcore.host.hosted import HostedModel
 from hwcore.host.records import PluginRecord
 from hwcore.host.runtime import PluginRuntime
@@ -32,6 +32,11 @@ class InProcessDoor:
         """Call the work hook that the request names."""
         with self._lock:
             return self._loaded().work(request, ctx)
+
+    def sensitivity(self, request: SensitivityRequest, ctx: HookContext) -> Sensitivity:
+        """Call ``sensitivity``."""
+        with self._lock:
+            return self._loaded().sensitivity(request, ctx)
 
     def run(self, request: RunRequest, ctx: HookContext) -> HostedModel:
         """Call ``run``."""

@@ -23,6 +23,7 @@ from hwcore.contract import (
     Options,
     PluginError,
     Runner,
+    Sensitivity,
     Target,
     UserError,
     WorkHook,
@@ -40,6 +41,7 @@ from hwcore.host.options import check_options
 from hwcore.host.proxy import HostContext
 from hwcore.host.records import Discovery, PluginRecord
 from hwcore.host.switchboard import Switchboard
+from hwcore.host.text import listing
 
 
 class PluginHost:
@@ -155,6 +157,33 @@ class PluginHost:
         with self._naming(record, hook, row):
             check_draft(draft, row, source, target)
         return draft
+
+    def sensitivity(
+        self,
+        plugin: str,
+        *,
+        source: Artifact,
+        options: Options,
+        data: Dataset,
+        target: Target,
+        seed: int = 0,
+    ) -> Sensitivity:
+        """Have a plugin measure what each layer costs. Raises as `call` does.
+
+        ``data`` must have no ``test`` rows: see `hwcore.data.visible`.
+        """
+        self._check_open()
+        record = self.record(plugin)
+        if "sensitivity" not in record.hooks:
+            raise UserError(
+                f"plugin {plugin} does not measure sensitivity",
+                hint=f"Those that do: {listing(r.name for r in self.records if _measures(r))}.",
+            )
+        check_options(record, "sensitivity", options)
+        arguments = {"source": source, "options": options, "data": data, "target": target}
+        with self._context(record, "sensitivity", seed=seed, data=data, source=source) as ctx:
+            found: Sensitivity = self._ask("sensitivity", record, None, ctx, arguments)
+        return found
 
     def run(
         self,
@@ -333,6 +362,10 @@ class PluginHost:
     def _update(self, name: str, **changes: Any) -> None:
         with self._lock:
             self._records[name] = replace(self._records[name], **changes)
+
+
+def _measures(record: PluginRecord) -> bool:
+    return record.usable and "sensitivity" in record.hooks
 
 
 def _cancelled(record: PluginRecord, hook: str) -> Cancelled:

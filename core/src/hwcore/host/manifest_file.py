@@ -46,7 +46,9 @@ def read_manifest(path: Path) -> tuple[Manifest, dict[str, dict[str, Any]]]:
     for name in (*manifest.recipes, *filter(None, [manifest.options])):
         if not (path.parent / name).is_file():
             raise ManifestError(f"{path}: it names the file {name!r}, which is not in the package")
-    return manifest, _read_schemas(path, manifest)
+    schemas = _read_schemas(path, manifest)
+    _check_keeps(path, manifest, schemas)
+    return manifest, schemas
 
 
 def _check_contract(path: Path, spec: object) -> None:
@@ -80,12 +82,24 @@ def _read_schemas(path: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
     if not isinstance(schemas, dict):
         raise ManifestError(f"{file}: expected an object that maps capability ids to JSON Schemas")
     ids = [row.id for row in manifest.capabilities]
+    if manifest.sensitivity:
+        ids.append("sensitivity")
     for key, schema in schemas.items():
         if key not in ids:
             raise ManifestError(f"{file}: key {key!r} is no capability{did_you_mean(key, ids)}")
         if not isinstance(schema, dict):
             raise ManifestError(f"{file}: key {key!r} is no JSON Schema object")
     return schemas
+
+
+def _check_keeps(path: Path, manifest: Manifest, schemas: dict[str, dict[str, Any]]) -> None:
+    for row in manifest.capabilities:
+        known = schemas.get(row.id, {}).get("properties", {})
+        if row.keeps is not None and row.keeps not in known:
+            raise ManifestError(
+                f"{path}: capability {row.id} has keeps = {row.keeps!r}, which is no option of it"
+                f"{did_you_mean(row.keeps, list(known))}"
+            )
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:

@@ -11,12 +11,13 @@ from hwcore.contract import (
     Device,
     Draft,
     Options,
+    Sensitivity,
     Target,
     WorkHook,
     hookimpl,
 )
 from hwcore.host.context import HookContext
-from hwcore.host.door import Door, RunRequest, WorkRequest
+from hwcore.host.door import Door, RunRequest, SensitivityRequest, WorkRequest
 from hwcore.host.model import LoadedModel
 from hwcore.host.plugging import HookManager
 
@@ -79,6 +80,18 @@ class PluginProxy:
         )
         ctx.model = LoadedModel(self.door.run(request, ctx))
         return ctx.model
+
+    @hookimpl
+    def sensitivity(
+        self,
+        source: Artifact,
+        options: Options,
+        data: Dataset,
+        target: Target,
+        ctx: HookContext,
+    ) -> Sensitivity:
+        request = SensitivityRequest(source=source, options=options, data=data, target=target)
+        return self.door.sensitivity(request, ctx)
 
     @hookimpl
     def devices(self, ctx: HookContext) -> list[Device]:

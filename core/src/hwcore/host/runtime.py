@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from hwcore.contract import Device, Draft, PluginError
+from hwcore.contract import Device, Draft, PluginError, Sensitivity
 from hwcore.host.context import HookContext
-from hwcore.host.door import RunRequest, WorkRequest
+from hwcore.host.door import RunRequest, SensitivityRequest, WorkRequest
 from hwcore.host.faults import blamed_on, loading
 from hwcore.host.hosted import HostedModel
 from hwcore.host.plugging import HookManager, import_plugin
@@ -55,6 +55,19 @@ class PluginRuntime:
                     hint="A work hook returns hwcore.contract.Draft.",
                 )
         return draft
+
+    def sensitivity(self, request: SensitivityRequest, ctx: HookContext) -> Sensitivity:
+        """What the plugin found. Raises `PluginError` when that is not a `Sensitivity`."""
+        arguments = {name: getattr(request, name) for name in SensitivityRequest.model_fields}
+        with blamed_on(self._name, self._version, "sensitivity"):
+            found = self._hook.sensitivity(**arguments, ctx=ctx)
+            if not isinstance(found, Sensitivity):
+                kind = "nothing" if found is None else type(found).__name__
+                raise PluginError(
+                    f"it returned {kind} and not a Sensitivity",
+                    hint="The hook returns hwcore.contract.Sensitivity.",
+                )
+        return found
 
     def run(self, request: RunRequest, ctx: HookContext) -> HostedModel:
         """A loaded model. Raises `PluginError` when the plugin gives no runner."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import cache as once
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from hwcore._version import __version__
 from hwcore.artifacts import Cache, sha256_json
-from hwcore.artifacts.cache import describe
+from hwcore.artifacts.cache import DiskFull, describe
 from hwcore.contract import (
     CONTRACT_VERSION,
     Artifact,
+    Cancelled,
     Dataset,
+    HwcoreError,
     Plan,
     PluginError,
+    Sensitivity,
     Target,
     ToleranceExceeded,
     UserError,
@@ -27,11 +31,13 @@ from hwcore.pipeline import Pipeline
 from hwcore.workflows.choice import choose
 from hwcore.workflows.data import DataRequest, open_data
 from hwcore.workflows.environment import environment
+from hwcore.workflows.mixed import mixed_trials
 from hwcore.workflows.output import add_file, check_output, output_folder, write_output
 from hwcore.workflows.picture import PICTURE, draw
 from hwcore.workflows.plans import find_recipes, make_plans
 from hwcore.workflows.reporter import Reporter, Silent
 from hwcore.workflows.rows import check_rows, too_few_rows
+from hwcore.workflows.sensitivity import KIND, measured
 from hwcore.workflows.source import named, open_source
 from hwcore.workflows.study import (
     STUDY,
@@ -169,6 +175,17 @@ def optimize(
         trials = Trials(study, host, cache, pipeline, source, data, request.rows, reporter)
         trials.build(again=request.again)
         trials.evaluate()
+        study.mix(
+            mixed_trials(
+                study.file.trials,
+                request.max_drop,
+                host,
+                ask=once(lambda: _sensitivity(request, source, data, host, cache, reporter)),
+                id_of=lambda plan: _trial_id(plan, data, host, request, threads),
+            )
+        )
+        trials.build(again=False)
+        trials.evaluate()
         trials.measure(
             batch_sizes=request.batch_sizes,
             length=request.length,
@@ -176,6 +193,40 @@ def optimize(
             again=request.again,
         )
         return _finish(request, study, trials, source, reporter)
+
+
+def _sensitivity(
+    request: OptimizeRequest,
+    source: Artifact,
+    data: Dataset | None,
+    host: PluginHost,
+    cache: Cache,
+    reporter: Reporter,
+) -> Sensitivity | None:
+    """What each layer costs, as the first plugin that measures it says; ``None`` where none can.
+
+    That one fails is told, and no reason to give the other plans up.
+    """
+    record = next((r for r in host.records if r.usable and KIND in r.hooks), None)
+    if record is None or data is None:
+        return None
+    try:
+        return measured(
+            record,
+            source,
+            data,
+            host,
+            cache,
+            model=named(request.model),
+            options={},
+            seed=request.seed,
+            reporter=reporter,
+        ).sensitivity
+    except (Cancelled, DiskFull):
+        raise
+    except HwcoreError as error:
+        reporter.log(f"no mixed plan is proposed: {error.message}", "warning")
+        return None
 
 
 def _finish(

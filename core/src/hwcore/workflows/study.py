@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -13,12 +13,30 @@ from pydantic import JsonValue, ValidationError
 from hwcore.artifacts.cache import STUDY_LOCK
 from hwcore.artifacts.files import refuse_endless
 from hwcore.artifacts.store import first_problem, write_atomic
-from hwcore.contract import Device, Plan, Target, UserError, Value
+from hwcore.contract import Device, Plan, Target, Treatment, UserError, Value
 from hwcore.evaluate import Quality
 from hwcore.measure import Ratio, Timing
 from hwcore.pipeline import StepRecord
 
 STUDY = "study.json"
+
+
+class Mixed(Value):
+    """Why a plan leaves some layers as they are."""
+
+    of: str
+    """Id of the trial whose plan lost too much."""
+    max_drop: float
+    """The tolerance that it was made for."""
+    treatment: Treatment
+    kept: tuple[str, ...]
+    """Layers that are not treated, the largest error first."""
+    error_share: float
+    """What they make of all layers' errors."""
+    time_share: float
+    """What they take of a forward pass, as the original runs."""
+    predicted: float
+    """The bound of the drop that was to be expected."""
 
 
 class Trial(Value):
@@ -28,6 +46,8 @@ class Trial(Value):
     """Digest of all that its outcome depends on: a trial with this id need not be run again."""
     plan: Plan
     baseline: bool = False
+    mixed: Mixed | None = None
+    """Set where the plan was proposed after another had lost too much."""
     state: Literal["planned", "built", "evaluated", "measured", "failed"] = "planned"
     error: str | None = None
     """Why it failed, in one sentence."""
@@ -157,10 +177,11 @@ class Study:
             )
         same_baseline = _baseline(earlier) == _baseline(fresh)
         known = {trial.id: trial for trial in earlier.trials}
+        planned = (*fresh.trials, *_mixed(earlier, fresh))
         update = {
             "trials": tuple(
                 _continued(known[trial.id], trial, same_baseline) if trial.id in known else trial
-                for trial in fresh.trials
+                for trial in planned
             ),
             "measured_together": earlier.measured_together,
             "measured_at": earlier.measured_at,
@@ -177,6 +198,12 @@ class Study:
         """Replace the trial of that id and write the file."""
         trials = tuple(trial if old.id == trial.id else old for old in self.file.trials)
         self.update(trials=trials)
+
+    def mix(self, variants: Sequence[Trial]) -> None:
+        """Have these mixed trials, and no others, after those of the recipes."""
+        plain = tuple(trial for trial in self.file.trials if trial.mixed is None)
+        if (*plain, *variants) != self.file.trials:
+            self.update(trials=(*plain, *variants))
 
     def save(self) -> None:
         """Write the file, whole or not at all. Raises `UserError` where that is impossible."""
@@ -227,6 +254,16 @@ def _continued(known: Trial, planned: Trial, same_baseline: bool) -> Trial:
     if not same_baseline and known.state in ("evaluated", "measured"):
         update |= {"state": "built", "quality": None, "timings": (), "speedups": ()}
     return known.model_copy(update=update)
+
+
+def _mixed(earlier: StudyFile, fresh: StudyFile) -> list[Trial]:
+    """Mixed trials of an earlier run whose original is still there, planned for today's target."""
+    ids = {trial.id for trial in fresh.trials}
+    return [
+        trial.model_copy(update={"plan": trial.plan.model_copy(update={"target": fresh.target})})
+        for trial in earlier.trials
+        if trial.mixed is not None and trial.mixed.of in ids and trial.id not in ids
+    ]
 
 
 def _digest(study: StudyFile) -> JsonValue:

@@ -41,7 +41,7 @@ def dynamic(source: Artifact, options: DynamicOptions, out: Path, ctx: Context) 
     float32 = Float32(source, options, ctx)
     phase(ctx, 0.3, "quantizing")
     row = program.example_tensors(source.component().signature, ctx.seed)
-    floats = layers.matching(options.float_layers, float32.layers)
+    floats = layers.matching(options.float_layers, float32.layers, float32.convolutions)
     made = pt2e.quantize(float32.graph(), options, [row], floats=floats)
     phase(ctx, 0.8, "writing")
     return program.write(float32.again(made), source, DYNAMIC, float32.parameters, out)
@@ -64,6 +64,7 @@ class Float32:
         self.module = load_module(source, attention=attention)
         self.layers = list(layers.linears(self.module))
         """Names of the linear layers."""
+        self.convolutions = layers.convolutions(self.module)
         self.parameters = layers.parameters(self.module)
         if options.embeddings == "int8":
             modules.narrow_embeddings(self.module)
@@ -99,7 +100,7 @@ class Float32:
         """
         middle = begin if options.smooth_alpha is None else (begin + end) / 2
         graph = self.smoothed(options, rows, begin=begin, end=middle)
-        floats = layers.matching(options.float_layers, self.layers) | left
+        floats = layers.matching(options.float_layers, self.layers, self.convolutions) | left
         halves = layers.matching(options.bf16_layers, self.layers) - floats
         calibrating = rows.between(middle, end, "calibrating")
         return pt2e.quantize(graph, options, calibrating, floats=floats, halves=halves)

@@ -10,6 +10,7 @@ from torch import nn
 
 from hwcore.contract import UserError
 
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d)
 PREFIX = "model."
 """Of the flat module around the transformers model, whose own names people know."""
 
@@ -23,10 +24,19 @@ def linears(module: nn.Module) -> dict[str, nn.Linear]:
     }
 
 
-def matching(patterns: Iterable[str], names: Sequence[str]) -> frozenset[str]:
+def convolutions(module: nn.Module) -> list[str]:
+    """Names of layers that are never quantized: leaving them in float32 is no mistake."""
+    found = module.named_modules()
+    return [name.removeprefix(PREFIX) for name, layer in found if isinstance(layer, CONVOLUTIONS)]
+
+
+def matching(
+    patterns: Iterable[str], names: Sequence[str], beside: Sequence[str] = ()
+) -> frozenset[str]:
     """The names that any of the regular expressions matches in full.
 
-    Raises `UserError` for one that matches nothing, which Neural Compressor would pass over.
+    Raises `UserError` for one that matches nothing, which Neural Compressor would pass over;
+    what it may match ``beside`` does not count, and is no error.
     """
     found: set[str] = set()
     for pattern in patterns:
@@ -37,7 +47,7 @@ def matching(patterns: Iterable[str], names: Sequence[str]) -> frozenset[str]:
                 f"{pattern!r} is no regular expression: {error}",
                 hint=r"A dot in a name is itself; write .* for anything.",
             ) from error
-        if not hits:
+        if not hits and not any(re.fullmatch(pattern, name) for name in beside):
             near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.3)
             meant = f"Did you mean {near[0]!r}? " if near else ""
             raise UserError(

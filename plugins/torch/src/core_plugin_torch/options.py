@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from core_plugin_torch.cluster.options import ClusterOptions
 from core_plugin_torch.described import Described
+from core_plugin_torch.lowrank.options import LowRankDataOptions, LowRankOptions
 from core_plugin_torch.pt2e.options import DynamicOptions, StaticOptions
 from core_plugin_torch.recovery.options import PruneRecoverOptions, QatOptions
 from core_plugin_torch.run_options import (
@@ -18,6 +20,7 @@ from core_plugin_torch.run_options import (
     ExportOptions,
     Float32Options,
 )
+from core_plugin_torch.sensitivity.options import SensitivityOptions
 from core_plugin_torch.sparsity.options import (
     DataOptions,
     MagnitudeOptions,
@@ -26,11 +29,14 @@ from core_plugin_torch.sparsity.options import (
 )
 
 BY_CAPABILITY: dict[str, type[Described]] = {
+    "sensitivity": SensitivityOptions,
     "magnitude": MagnitudeOptions,
     "wanda": DataOptions,
     "sparsegpt": DataOptions,
     "structured": StructuredOptions,
     "structured-data": StructuredDataOptions,
+    "low-rank": LowRankOptions,
+    "low-rank-data": LowRankDataOptions,
     "prune-recover": PruneRecoverOptions,
     "qat": QatOptions,
     "eager": Float32Options,
@@ -39,6 +45,7 @@ BY_CAPABILITY: dict[str, type[Described]] = {
     "exported": Float32Options,
     "int8-static": StaticOptions,
     "int8-dynamic": DynamicOptions,
+    "cluster": ClusterOptions,
     "aoti": CompileOptions,
     "compiled": Float32Options,
 }

@@ -13,10 +13,20 @@ from hwcore.contract import (
     Draft,
     Options,
     Runner,
+    Sensitivity,
     Target,
     hookimpl,
 )
 from hwcore.vendor import quiet, same_path
+
+
+@hookimpl
+def sensitivity(source: Artifact, options: Options, data: Dataset, ctx: Context) -> Sensitivity:
+    """One layer treated at a time, in eager float32."""
+    from core_plugin_torch.sensitivity.measure import sensitivity
+
+    chosen: Any = BY_CAPABILITY["sensitivity"].model_validate(options)
+    return sensitivity(source, chosen, data, ctx)
 
 
 @hookimpl
@@ -39,13 +49,19 @@ def sparsify(
     out: Path,
     ctx: Context,
 ) -> Draft:
-    """``magnitude``, ``wanda``, ``sparsegpt``, ``structured…`` and ``prune-recover``."""
+    """Zeros, parts that go, ``low-rank`` and ``low-rank-data``, and ``prune-recover``."""
     chosen: Any = BY_CAPABILITY[capability].model_validate(options)
     if capability == "prune-recover":
         with same_path(), quiet("torch", "torchao"):  # what transformers imports talks
             from core_plugin_torch.recovery.prune import prune_recover
 
         return prune_recover(source, chosen, data, target, reference, out, ctx)
+    if capability.startswith("low-rank"):
+        from core_plugin_torch.lowrank.sparsify import low_rank, low_rank_data
+
+        if capability == "low-rank":
+            return low_rank(source, chosen, out, ctx)
+        return low_rank_data(source, chosen, data, out, ctx)
     from core_plugin_torch import sparsify as rows
 
     without_data: Any = {"magnitude": rows.magnitude, "structured": rows.by_norms}
@@ -70,7 +86,7 @@ def quantize(
     out: Path,
     ctx: Context,
 ) -> Draft:
-    """``int8-static``, ``int8-dynamic`` and ``qat``."""
+    """``int8-static``, ``int8-dynamic``, ``cluster`` and ``qat``."""
     chosen: Any = BY_CAPABILITY[capability].model_validate(options)
     if capability == "int8-static":
         from core_plugin_torch.pt2e.quantize import static
@@ -80,6 +96,10 @@ def quantize(
         from core_plugin_torch.pt2e.quantize import dynamic
 
         return dynamic(source, chosen, target, out, ctx)
+    if capability == "cluster":
+        from core_plugin_torch.cluster.quantize import cluster
+
+        return cluster(source, chosen, out, ctx)
     with same_path(), quiet("torch", "torchao"):
         from core_plugin_torch.recovery.quantize import qat
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +11,8 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
+from core_plugin_torch import calibration
+from core_plugin_torch.progress import Beat, phase
 from core_plugin_torch.rewrite import Rename, locate, rewrite
 from core_plugin_torch.sparsity import importance, patterns, structured
 from core_plugin_torch.sparsity import prune as pruning
@@ -26,8 +27,8 @@ from core_plugin_torch.sparsity.options import (
 )
 from core_plugin_torch.sparsity.statistics import Activations
 from core_plugin_torch.sparsity.structure import Structure, structure_of
-from hwcore.contract import Artifact, Cancelled, Context, Dataset, Draft, Sparsity, UserError
-from hwcore.data import batches
+from core_plugin_torch.threads import threads
+from hwcore.contract import Artifact, Context, Dataset, Draft, Sparsity, UserError
 from hwcore.transformers import load_module
 
 FORMAT = "transformers"
@@ -37,8 +38,8 @@ STRUCTURED = "structured"
 """The pattern of whole rows and columns."""
 LOADED, PRUNED = 0.05, 0.85
 """Progress when the model is loaded, and when it is pruned."""
-BATCH = 8
-"""Calibration rows that go through the model together, at most."""
+WORK = "the pruning"
+"""What is said to be stopped."""
 
 
 def magnitude(source: Artifact, options: MagnitudeOptions, out: Path, ctx: Context) -> Draft:
@@ -49,16 +50,16 @@ def magnitude(source: Artifact, options: MagnitudeOptions, out: Path, ctx: Conte
 
 def wanda(source: Artifact, options: DataOptions, data: Dataset, out: Path, ctx: Context) -> Draft:
     """``wanda``: what the calibration rows make little of goes."""
-    return _zeros(source, _request("wanda", options), _rows(source, data, options.rows), out, ctx)
+    rows = calibration.rows(source, data, options.rows)
+    return _zeros(source, _request("wanda", options), rows, out, ctx)
 
 
 def sparsegpt(
     source: Artifact, options: DataOptions, data: Dataset, out: Path, ctx: Context
 ) -> Draft:
     """``sparsegpt``: the same, and the weights that are left make up for those that go."""
-    return _zeros(
-        source, _request("sparsegpt", options), _rows(source, data, options.rows), out, ctx
-    )
+    rows = calibration.rows(source, data, options.rows)
+    return _zeros(source, _request("sparsegpt", options), rows, out, ctx)
 
 
 def by_norms(source: Artifact, options: StructuredOptions, out: Path, ctx: Context) -> Draft:
@@ -82,10 +83,10 @@ def by_data(
     source: Artifact, options: StructuredDataOptions, data: Dataset, out: Path, ctx: Context
 ) -> Draft:
     """``structured-data``: the same, by what they do to the calibration rows."""
-    rows = _rows(source, data, options.rows)
+    rows = calibration.rows(source, data, options.rows)
 
     def decide(loaded: _Loaded, structure: Structure) -> structured.Change:
-        beat = _Beat(ctx, len(rows), "calibrating")
+        beat = _beat(ctx, len(rows), "calibrating")
         known = _observe(loaded, structure, rows, options, beat)
         return structured.take_out(
             loaded.model,
@@ -123,20 +124,9 @@ class _Loaded:
         return self.flat(*row)
 
 
-@dataclass
-class _Beat:
-    """Progress while a model is pruned; raises `Cancelled` where that is asked for."""
-
-    ctx: Context
-    total: int
-    message: str
-    done: int = field(default=0, init=False)
-
-    def __call__(self) -> None:
-        _stop_if_asked(self.ctx)
-        self.done += 1
-        reached = min(self.done / max(self.total, 1), 1.0)
-        self.ctx.progress(LOADED + (PRUNED - LOADED) * reached, self.message)
+def _beat(ctx: Context, total: int, message: str) -> Beat:
+    """For what comes between loading and writing."""
+    return Beat(ctx, total, message, begin=LOADED, end=PRUNED, work=WORK)
 
 
 def _zeros(
@@ -147,7 +137,7 @@ def _zeros(
     ctx: Context,
 ) -> Draft:
     """Put zeros into a model's weights and write it."""
-    with _threads(ctx.threads):
+    with threads(ctx.threads):
         loaded = _load(source, ctx)
         layers = pruning.chosen(loaded.model, request)
         places = locate(source, {f"{n}.weight": layer.weight for n, layer in layers.items()})
@@ -157,7 +147,7 @@ def _zeros(
             request,
             forward=loaded.forward,
             rows=rows,
-            beat=_Beat(ctx, total, "pruning"),
+            beat=_beat(ctx, total, "pruning"),
         )
         changes = {places[f"{n}.weight"]: layer.weight for n, layer in layers.items()}
         return _write(source, out, changes, request.pattern, ctx)
@@ -171,7 +161,7 @@ def _smaller(
 ) -> Draft:
     """Take parts out of a model and write it."""
     structure = structure_of(source.manifest.facts.get("model_type"))
-    with _threads(ctx.threads):
+    with threads(ctx.threads):
         loaded = _load(source, ctx)
         trunk = blocks(loaded.model)
         parameters = dict(loaded.model.named_parameters())
@@ -205,8 +195,7 @@ def _write(
             found[name] = {"pattern": kind, "share": share, "parameters": tensor.numel()}
 
     def step(fraction: float) -> None:
-        _stop_if_asked(ctx)
-        ctx.progress(PRUNED + (1 - PRUNED) * fraction, "writing")
+        phase(ctx, PRUNED + (1 - PRUNED) * fraction, "writing", work=WORK)
 
     written = rewrite(source, out, changes, rename=rename, config=config, step=step, look=look)
     parameters = cast(int, source.manifest.facts.get("parameters", 0))
@@ -269,7 +258,7 @@ def _observe(
     structure: Structure,
     rows: Sequence[Sequence[Tensor]],
     options: StructuredDataOptions,
-    beat: _Beat,
+    beat: Beat,
 ) -> structured.Known:
     """Run the rows through the dense model, and keep what is needed to tell its parts apart."""
     trunk = blocks(loaded.model)
@@ -316,39 +305,7 @@ def _shares(options: StructuredOptions | StructuredDataOptions) -> structured.Sh
 
 
 def _load(source: Artifact, ctx: Context) -> _Loaded:
-    _stop_if_asked(ctx)
-    ctx.progress(0.0, "loading the model")
+    phase(ctx, 0.0, "loading the model", work=WORK)
     loaded = _Loaded(load_module(source))
     ctx.progress(LOADED, "loaded")
     return loaded
-
-
-def _rows(source: Artifact, data: Dataset, limit: int) -> list[list[Tensor]]:
-    """Calibration rows as the model's inputs, without padding: batches are of one length each."""
-    signature = source.component().signature
-    names = [spec.name for spec in signature.inputs]
-    alike: dict[tuple[torch.Size, ...], list[list[Tensor]]] = {}
-    for batch in batches(data, "calibration", batch_size=1, limit=limit, signature=signature):
-        row = [torch.from_numpy(batch.inputs[name]) for name in names]
-        alike.setdefault(tuple(tensor.shape for tensor in row), []).append(row)
-    return [
-        [torch.cat(column) for column in zip(*rows[begin : begin + BATCH], strict=True)]
-        for rows in alike.values()
-        for begin in range(0, len(rows), BATCH)
-    ]
-
-
-def _stop_if_asked(ctx: Context) -> None:
-    if ctx.cancelled():
-        raise Cancelled("the pruning was stopped")
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many threads for torch's operations; the setting is the whole process's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""The hooks that export, quantize, compile and run programs, called as the host calls them."""
+"""The hooks that make, change and run programs, called as the host calls them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,12 @@ from hwcore.data import example_inputs
 
 HOOKS: dict[str, WorkHook] = {
     "export": "export",
+    "magnitude": "sparsify",
+    "low-rank": "sparsify",
+    "low-rank-data": "sparsify",
     "int8-static": "quantize",
     "int8-dynamic": "quantize",
+    "cluster": "quantize",
     "aoti": "compile",
 }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from hwcore.contract import Device, Draft, Signature, UserError
+from hwcore.contract import Device, Draft, Sensitivity, Signature, UserError
 from hwcore.host.context import HookContext
-from hwcore.host.door import RunRequest, WorkRequest
+from hwcore.host.door import RunRequest, SensitivityRequest, WorkRequest
 from hwcore.host.limits import Limits
 from hwcore.host.records import PluginRecord
 from hwcore.host.worker.model import WorkerModel
@@ -49,6 +49,20 @@ class WorkerDoor:
                 "work", ctx, request.hook, deadline, request=request.model_dump(mode="json")
             )
         return Draft.model_validate(made)
+
+    def sensitivity(self, request: SensitivityRequest, ctx: HookContext) -> Sensitivity:
+        """Call ``sensitivity``."""
+        with self._turn:
+            deadline = self._deadline()
+            worker = self._kept(ctx, deadline)
+            found = worker.request(
+                "sensitivity",
+                ctx,
+                "sensitivity",
+                deadline,
+                request=request.model_dump(mode="json"),
+            )
+        return Sensitivity.model_validate(found)
 
     def run(self, request: RunRequest, ctx: HookContext) -> WorkerModel:
         """Call ``run`` in a fresh worker."""

@@ -21,7 +21,7 @@ from hwcore.contract.context import Level
 from hwcore.host.cancel import CancelToken
 from hwcore.host.context import HookContext
 from hwcore.host.discovery import discover_one
-from hwcore.host.door import RunRequest, WorkRequest
+from hwcore.host.door import RunRequest, SensitivityRequest, WorkRequest
 from hwcore.host.events import Stream
 from hwcore.host.faults import loading
 from hwcore.host.hosted import HostedModel
@@ -91,6 +91,7 @@ class Server:
             "load": self._load,
             "devices": self._devices,
             "work": self._work,
+            "sensitivity": self._sensitivity,
             "run": self._run,
             "close": self._close,
         }
@@ -172,6 +173,11 @@ class Server:
         work = WorkRequest.model_validate(request["request"])
         draft = self._loaded().work(work, self._context(request, work.data, work.source))
         return draft.model_dump(mode="json")
+
+    def _sensitivity(self, request: Message) -> Message:
+        asked = SensitivityRequest.model_validate(request["request"])
+        ctx = self._context(request, asked.data, asked.source)
+        return self._loaded().sensitivity(asked, ctx).model_dump(mode="json")
 
     def _run(self, request: Message) -> Message:
         run = RunRequest.model_validate(request["request"])

@@ -16,7 +16,7 @@ from hwcore.contract import errors
 from hwcore.contract.errors import HwcoreError, PluginError
 from hwcore.host.faults import LoadFailed
 
-WIRE_VERSION: Final = 1
+WIRE_VERSION: Final = 2
 """Both sides must have the same: the worker's interpreter may have another hwcore."""
 
 _LENGTH = struct.Struct("<I")

@@ -99,11 +99,13 @@ def prepare(model: nn.Module, *, learnt: bool, exclude: Sequence[str] = ()) -> N
     """Put a `FakeQuantizedLinear` in the place of every linear layer that ``exclude`` leaves.
 
     ``exclude`` are shell patterns for names of layers, or of what they lie in. Raises
-    `UserError` for one that matches nothing.
+    `UserError` for one that matches no linear layer and no convolution, which stays anyway.
     """
     linears = {name: found for name, found in _modules(model) if type(found) is nn.Linear}
+    convolutions = (nn.Conv1d, nn.Conv2d)
+    known = [name for name, found in _modules(model) if isinstance(found, convolutions)]
     for pattern in exclude:
-        check_known(pattern, linears)
+        check_known(pattern, [*linears, *known])
     made: dict[nn.Module, FakeQuantizedLinear] = {}
     for name, linear in linears.items():
         if not matches(name, exclude):

@@ -1,4 +1,4 @@
-"""Which layers of a model are pruned: those of its repeated blocks, or those that are named.
+"""Which layers of a model are changed: those of its repeated blocks, or those that are named.
 
 Names are those of ``module.named_modules()``, as ``bert.encoder.layer.0.output.dense``.
 """
@@ -39,18 +39,24 @@ def blocks(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def select(
-    model: nn.Module, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    model: nn.Module,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    *,
+    kinds: tuple[type[nn.Module], ...] = PRUNABLE,
+    what: str = "prune",
 ) -> dict[str, nn.Module]:
-    """The layers to prune, by name: linear ones and convolutions of the model's `blocks`.
+    """The layers to change, by name: linear ones and convolutions of the model's `blocks`.
 
     With ``include``, those that it names, wherever they are, embeddings and heads too; without
     the ones that ``exclude`` names. Both are shell patterns (``*.attention.*``) for the name of
     a layer, or of anything that it lies in (``bert.encoder.layer.0``). In a model without blocks
-    all linear layers and convolutions are meant.
+    all linear layers and convolutions are meant. ``kinds`` are the types that can be changed, and
+    ``what`` is done to them, as the error says.
 
     Raises `UserError` for a pattern that matches nothing, and if nothing is left.
     """
-    known = {name: found for name, found in model.named_modules() if isinstance(found, PRUNABLE)}
+    known = {name: found for name, found in model.named_modules() if isinstance(found, kinds)}
     for pattern in (*include, *exclude):
         check_known(pattern, known)
     inside = tuple(f"{name}." for name in blocks(model))
@@ -66,7 +72,7 @@ def select(
     }
     if not chosen:
         raise UserError(
-            "no layer is left to prune",
+            f"no layer is left to {what}",
             hint="Take patterns out of exclude, or name layers with include.",
         )
     return chosen

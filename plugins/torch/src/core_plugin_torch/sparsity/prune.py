@@ -102,7 +102,7 @@ def prune(
             return changed
 
         walk(model, forward, rows, layers, visit_block, statistics=statistics, beat=beat)
-        _check_all_seen(layers, seen)
+        check_all_seen(layers, seen)
 
     told = {}
     if request.distribution != "uniform":
@@ -155,11 +155,8 @@ def _planned(
 def _put_zeros(
     request: Request, name: str, layer: nn.Module, given: Statistics | None, share: float
 ) -> None:
-    if given is not None and not bool(given.norms.isfinite().all()):
-        raise UserError(
-            f"the calibration rows give {name} inputs that are not finite",
-            hint="Look for NaN or infinity in the model's weights.",
-        )
+    if given is not None:
+        check_finite(name, given)
     try:
         made = METHODS[request.method].pruned(_weight(layer), given, request.pattern, share)
     except ValueError as error:
@@ -186,7 +183,17 @@ def _check_takes_vectors(name: str, layer: nn.Module, method: str) -> None:
         )
 
 
-def _check_all_seen(layers: Collection[str], seen: Collection[str]) -> None:
+def check_finite(name: str, given: Statistics) -> None:
+    """Raise `UserError` where a layer's inputs on the calibration rows are no numbers."""
+    if not bool(given.norms.isfinite().all()):
+        raise UserError(
+            f"the calibration rows give {name} inputs that are not finite",
+            hint="Look for NaN or infinity in the model's weights.",
+        )
+
+
+def check_all_seen(layers: Collection[str], seen: Collection[str]) -> None:
+    """Raise `UserError` for a layer that no calibration row comes to."""
     missing = [name for name in layers if name not in seen]
     if missing:
         raise UserError(
