@@ -163,7 +163,7 @@ def _check(
                 hint=f"It has: {', '.join(sorted(ids)) or 'none'}.",
             )
         if not clause.covers(row.hook):
-            about = "the plugin" if clause.scope in ("plugin", "devices") else clause.scope
+            about = "the plugin" if clause.once else clause.scope
             raise UserError(
                 f"{entry.clause} is about {about}, and not about {row.id} ({row.hook})",
                 hint="Leave `capability` out, or name another clause.",

@@ -13,10 +13,23 @@ if TYPE_CHECKING:
 
 Level = Literal["MUST", "SHOULD", "MAY"]
 Scope = Literal[
-    "plugin", "devices", "export", "quantize", "sparsify", "compile", "run", "work", "row"
+    "plugin",
+    "devices",
+    "sensitivity",
+    "export",
+    "quantize",
+    "sparsify",
+    "compile",
+    "run",
+    "work",
+    "row",
 ]
-"""What a clause depends on. ``plugin`` and ``devices`` are checked once; the others once for each
-row of the manifest: of that hook, of any hook that makes artifacts (``work``), or of any."""
+"""What a clause depends on. ``plugin``, ``devices`` and ``sensitivity`` are checked once; the
+others once for each row of the manifest: of that hook, of any hook that makes artifacts
+(``work``), or of any."""
+
+ROWLESS = ("devices", "sensitivity")
+"""Hooks that a manifest declares as such, and not by rows."""
 
 TOPICS = {
     "MAN": "Manifest",
@@ -24,6 +37,7 @@ TOPICS = {
     "EXP": "Export",
     "QNT": "Quantize",
     "SPR": "Sparsify",
+    "SNS": "Sensitivity",
     "CMP": "Compile",
     "RUN": "Run",
     "ART": "Artifacts",
@@ -92,6 +106,16 @@ class Clause:
         assert found is not None  # noqa: S101 - made sure of above
         level: Level = found[1]  # type: ignore[assignment]
         return level
+
+    @property
+    def once(self) -> bool:
+        """True when it is checked once, and not for each row."""
+        return self.scope == "plugin" or self.rowless
+
+    @property
+    def rowless(self) -> bool:
+        """True when it is about a hook that has no rows."""
+        return self.scope in ROWLESS
 
     def covers(self, hook: str) -> bool:
         """True when it is checked on rows of this hook."""

@@ -13,6 +13,7 @@ from hwcore_conformance.clause import Clause
 _ABOUT = {
     "plugin": "the plugin",
     "devices": "a plugin that declares devices",
+    "sensitivity": "a plugin that declares sensitivity",
     "work": "every row that makes an artifact",
     "row": "every row",
 }

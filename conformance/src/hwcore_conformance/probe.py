@@ -22,6 +22,7 @@ import pluggy
 import hwcore.contract  # noqa: F401 - what every plugin imports is not held against it
 from hwcore.contract import HOOKS, Device, hookspecs
 from hwcore_conformance import bare
+from hwcore_conformance.clause import ROWLESS
 from hwcore_conformance.watch import watching
 
 NO_DEVICES = frozenset({"/dev/null", "/dev/random", "/dev/urandom"})
@@ -46,7 +47,7 @@ def _imported(entry_point: str) -> dict[str, Any]:
         seconds = time.perf_counter() - began
     modules = sorted({module.partition(".")[0] for module in set(sys.modules) - before})
     manager = pluggy.PluginManager(hookspecs.PROJECT)
-    known = ("devices", "sensitivity", *HOOKS)
+    known = (*ROWLESS, *HOOKS)
     hooks = [hook for hook in known if _implements(manager, plugin, hook)]
     opened = seen.opened | seen.written | (_held() - held)
     devices = sorted(p for p in opened if p.startswith("/dev/") and p not in NO_DEVICES)

@@ -77,7 +77,7 @@ def required(clauses: Sequence[Clause], rows: Iterable[Row]) -> tuple[Required, 
     found = []
     for clause in checked(clauses):
         covered = [row.id for row in declared if clause.covers(row.hook)]
-        if clause.scope in ("plugin", "devices") or not covered:
+        if clause.once or not covered:
             found.append(Required(clause=clause.id))
         found += [Required(clause=clause.id, capability=id) for id in covered]
     return tuple(found)

@@ -162,12 +162,13 @@ class Subject:
         found: Dataset | None = self.kept(("data", str(source.artifact.path), which), read)
         return found
 
-    def candidates(self, row: Capability) -> list[Source]:
+    def candidates(self, row: Capability | None = None) -> list[Source]:
         """A model of every architecture, with a task that the capability is for."""
+        tasks = row.tasks if row is not None else ()
         return [
             self._sources.source(model)
             for model in MODELS
-            if (not row.tasks or model.task in row.tasks)
+            if (not tasks or model.task in tasks)
             and (not self._families or model.family in self._families)
         ]
 

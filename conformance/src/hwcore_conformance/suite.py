@@ -166,8 +166,8 @@ def run(
 
 def declared(clause: Clause, row: Capability | None, record: PluginRecord) -> bool:
     """False for a clause about something that the manifest does not claim."""
-    if clause.scope == "devices":
-        return "devices" in record.hooks
+    if clause.rowless:
+        return clause.scope in record.hooks
     return row is not None or clause.scope == "plugin"
 
 
@@ -178,7 +178,7 @@ def order(
 
     Of a capability, whether it works at all comes first: what else a crash takes away, this says.
     """
-    work = [clause for clause in clauses if clause.scope not in ("plugin", "devices")]
+    work = [clause for clause in clauses if not clause.once]
     yield from ((clause, None) for clause in clauses if clause not in work)
     work.sort(key=lambda clause: not clause.fatal or clause.scope == "row")
     for row in record.capabilities:

@@ -178,10 +178,10 @@ def _problem(record: Record, clause: Clause, hook: str | None, report: Report) -
     disabled = entry is not None and entry.state == "disabled"
     if disabled != (record.state is State.DISABLED):
         return f"is {record.state}, and the baseline says otherwise"
-    undeclared = hook is None and clause.scope not in ("plugin", "devices")
+    undeclared = hook is None and not clause.once
     if undeclared and record.state is not State.NOT_DECLARED and not disabled:
         return f"is {record.state}, and no capability is there for it"
-    if record.state is State.NOT_DECLARED and not (undeclared or clause.scope == "devices"):
+    if record.state is State.NOT_DECLARED and not (undeclared or clause.rowless):
         return "is NOT_DECLARED, and what it is about is declared"
     return ""
 

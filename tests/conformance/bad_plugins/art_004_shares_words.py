@@ -7,7 +7,13 @@ from typing import Any
 
 from acme_reference import plugin as good
 from acme_reference import weights as w
-from acme_reference.plugin import devices, export, quantize, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    devices,
+    export,
+    quantize,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Artifact, Context, Draft, Runner, Target, hookimpl
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from acme_reference import plugin as good
-from acme_reference.plugin import devices, export, quantize, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    devices,
+    export,
+    quantize,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Artifact, Context, Draft, Runner, Target, hookimpl
 

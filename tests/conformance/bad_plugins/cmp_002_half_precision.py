@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from acme_reference import plugin as good
-from acme_reference.plugin import devices, export, quantize, run, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    devices,
+    export,
+    quantize,
+    run,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Artifact, Context, Draft, Target, hookimpl
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from acme_reference import plugin as good
-from acme_reference.plugin import compile, export, quantize, run, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    export,
+    quantize,
+    run,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Context, Device, hookimpl
 

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from acme_reference import plugin as good
-from acme_reference.plugin import compile, devices, export, quantize, run  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    run,
+    sensitivity,
+)
 
 from hwcore.contract import Artifact, ArtifactCorrupt, Context, Draft, hookimpl
 

@@ -11,6 +11,7 @@ from acme_reference.plugin import (  # noqa: F401 - hooks
     devices,
     quantize,
     run,
+    sensitivity,
     sparsify,
 )
 

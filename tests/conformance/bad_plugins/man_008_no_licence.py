@@ -8,6 +8,7 @@ from acme_reference.plugin import (  # noqa: F401 - hooks
     export,
     quantize,
     run,
+    sensitivity,
     sparsify,
 )
 

@@ -8,9 +8,10 @@ from acme_reference.plugin import (  # noqa: F401 - hooks
     export,
     quantize,
     run,
+    sensitivity,
     sparsify,
 )
 
 KILLS = "MAN-010"
 SAYS = "holds contract 2.0"
-PATCHES = {"hwcore-plugin.toml": ['contract = ">=1,<2"', 'contract = ">=1"']}
+PATCHES = {"hwcore-plugin.toml": ['contract = ">=1.1,<2"', 'contract = ">=1.1"']}

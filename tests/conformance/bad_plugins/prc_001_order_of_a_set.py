@@ -12,6 +12,7 @@ from acme_reference.plugin import (  # noqa: F401 - hooks
     export,
     quantize,
     run,
+    sensitivity,
 )
 
 from hwcore.contract import Artifact, Context, Draft, hookimpl

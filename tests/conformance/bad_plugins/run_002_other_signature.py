@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from acme_reference import plugin as good
-from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from acme_reference import plugin as good
-from acme_reference.plugin import compile, devices, export, quantize, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    quantize,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Array, Arrays, Artifact, Runner, Target, hookimpl
 

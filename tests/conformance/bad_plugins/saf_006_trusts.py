@@ -10,6 +10,7 @@ from acme_reference.plugin import (  # noqa: F401 - hooks
     devices,
     quantize,
     run,
+    sensitivity,
     sparsify,
 )
 

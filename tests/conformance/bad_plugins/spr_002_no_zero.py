@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from acme_reference import plugin as good
-from acme_reference.plugin import compile, devices, export, run, sparsify  # noqa: F401 - hooks
+from acme_reference.plugin import (  # noqa: F401 - hooks
+    compile,
+    devices,
+    export,
+    run,
+    sensitivity,
+    sparsify,
+)
 
 from hwcore.contract import Artifact, Context, Dataset, Draft, Options, hookimpl
 

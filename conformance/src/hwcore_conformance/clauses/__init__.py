@@ -14,6 +14,7 @@ from hwcore_conformance.clauses import (
     quantize,
     run,
     safety,
+    sensitivity,
     sparsify,
 )
 
@@ -23,6 +24,7 @@ ALL: tuple[Clause, ...] = (
     *export.CLAUSES,
     *quantize.CLAUSES,
     *sparsify.CLAUSES,
+    *sensitivity.CLAUSES,
     *compile.CLAUSES,
     *run.CLAUSES,
     *artifacts.CLAUSES,

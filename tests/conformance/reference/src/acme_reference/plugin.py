@@ -16,6 +16,7 @@ from hwcore.contract import (
     HardwareUnavailable,
     Options,
     Runner,
+    Sensitivity,
     Sparsity,
     Target,
     UserError,
@@ -29,6 +30,15 @@ ROWS = 8
 def devices(ctx: Context) -> list[Device]:
     """The simulated device, which is everywhere."""
     return [Device(id="simulated:0", kind="npu", name="Simulated device", vendor="Acme")]
+
+
+@hookimpl
+def sensitivity(source: Artifact, data: Dataset, ctx: Context) -> Sensitivity:
+    """Of encoders that acme-hwcore exports."""
+    from acme_reference.measuring import measure
+
+    _stop(ctx)
+    return measure(source, data, ctx)
 
 
 @hookimpl
