@@ -11,7 +11,7 @@ from recovery_steps import SHORT, TARGET, Notes, Result, rows_for
 
 from core_plugin_torch import plugin
 from hwcore.artifacts import seal
-from hwcore.contract import Artifact, Dataset, LineageStep
+from hwcore.contract import Artifact, Dataset, LineageStep, Target
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,7 @@ def recover(
         of: Artifact = source,
         data: Dataset | None = rows,
         reference: Artifact = source,
+        target: Target = TARGET,
         notes: dict[str, Any] | None = None,
         **options: Any,
     ) -> Result:
@@ -51,7 +52,7 @@ def recover(
             capability=capability,
             options=SHORT | options,
             data=data,
-            target=TARGET,
+            target=target,
             reference=reference,
             out=out,
             ctx=ctx,

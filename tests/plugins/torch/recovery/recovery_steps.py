@@ -8,7 +8,9 @@ from typing import Any
 
 import models
 
-from hwcore.contract import Artifact, Dataset, Draft, Role, Target
+from core_plugin_torch import plugin
+from hwcore.artifacts import seal
+from hwcore.contract import Artifact, Dataset, Draft, LineageStep, Role, Target
 from hwcore.contract.context import Level
 from hwcore.data import build_dataset, score, visible
 from hwcore.host import local_cpu
@@ -67,3 +69,22 @@ class Result:
 def rows_for(source: Artifact, folder: Path, *, seed: int = 0) -> Dataset:
     texts = models.write_csv(folder / "reviews.csv", models.reviews(110, seed=seed))
     return visible(build_dataset(texts, source, out=folder / "data", rows=ROWS))
+
+
+def pruned(
+    source: Artifact, folder: Path, capability: str = "magnitude", **options: Any
+) -> Artifact:
+    """A model with zeros that no training has put there."""
+    folder.mkdir()
+    draft = plugin.sparsify(
+        source=source,
+        capability=capability,
+        options=options,
+        data=None,
+        target=TARGET,
+        reference=source,
+        out=folder,
+        ctx=Notes(None, source),
+    )
+    step = LineageStep(hook="sparsify", plugin="torch", version="0", capability=capability)
+    return seal(folder, draft, source, step)

@@ -81,6 +81,15 @@ def test_limits_learn_as_steps_do() -> None:
     assert float(high.grad) == pytest.approx(((50 - 50.3) + 255) / 255, rel=1e-6)
 
 
+def test_a_highest_step_below_255() -> None:
+    low, high = torch.tensor(-1.0), torch.tensor(1.54)  # steps of 0.02, zero at 50
+    scale, zero = fq.activation_parameters(low, high, 127)
+    assert (float(scale), float(zero)) == (pytest.approx(0.02), 50.0)
+    values = torch.tensor([0.0, 0.011, -3.0, 9.0])
+    made = fq.fake_quantized_activation(values, low, high, 127)
+    torch.testing.assert_close(made, torch.tensor([0.0, 0.02, -1.0, 1.54]))
+
+
 def test_ranges_follow_slowly() -> None:
     zero = torch.tensor(0.0)
     low, high = fq.moving_range(zero, zero, torch.tensor([-2.0, 4.0]), first=True)

@@ -13,7 +13,7 @@ from recovery_steps import Result, rows_for
 from core_plugin_torch import program as programs
 from core_plugin_torch.sparsity.patterns import matrix, parse
 from core_plugin_torch.weights import stored
-from hwcore.contract import Artifact, Dataset, UserError
+from hwcore.contract import Artifact, Dataset, Target, UserError
 from hwcore.data import batches
 from hwcore.transformers import load_module
 
@@ -121,9 +121,33 @@ def test_of_other_kinds(recover: Recover, options: dict[str, object]) -> None:
     assert len(int8(recover("qat", **options).artifact)) == 14
 
 
+def test_learnt_ranges_are_not_observed(recover: Recover) -> None:
+    made = [recover("qat", ranges="learnt", observe=share).artifact for share in (0.0, 1.0)]
+    digests = [artifact.manifest.files["model.pt2"].sha256 for artifact in made]
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(("features", "most"), [((), 127), (("vnni",), 255)])
+def test_inputs_have_7_bits_without_vnni(
+    recover: Recover, features: tuple[str, ...], most: int
+) -> None:
+    made = recover("qat", target=Target(features=features), max_steps=1)
+    found = {
+        node.args[3:]
+        for node in programs.read(made.artifact).graph.nodes
+        if "quantize_per_tensor" in str(node.target)
+    }
+    assert found == {(0, most, torch.uint8)}
+
+
 def test_layers_can_stay_in_floating_point(recover: Recover) -> None:
     made = recover("qat", exclude=["classifier", "*.attention.*"])
     assert len(int8(made.artifact)) == 14 - 1 - 8
+    with pytest.raises(UserError, match="no linear layer is left to quantize"):
+        recover("qat", exclude=["*"])
+    with pytest.raises(UserError, match="no part of the model is left to learn") as raised:
+        recover("qat", freeze=["*"])
+    assert "freeze" in str(raised.value.hint)
     with pytest.raises(UserError, match="no layer is called 'clasifier'") as raised:
         recover("qat", exclude=["clasifier"])
     assert "classifier" in str(raised.value.hint)

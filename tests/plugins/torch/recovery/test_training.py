@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import recovery_steps
 import torch
 from recovery_steps import Result
 
-from hwcore.contract import Cancelled, UserError
+from hwcore.contract import Artifact, Cancelled, UserError
 
 Recover = Callable[..., Result]
 PRUNE: dict[str, Any] = {
@@ -51,13 +53,57 @@ def test_resumed_is_uninterrupted(
         options["ranges"] = "learnt"
     whole = recover(capability, **options)
     folder = tmp_path / "checkpoints"
-    with pytest.raises(Cancelled, match="the training was stopped"):
+    with pytest.raises(Cancelled, match="the training was stopped") as raised:
         recover(capability, **options, checkpoints=str(folder), notes={"cancel_at": stop})
-    assert list(folder.glob("checkpoint-*"))
+    last = max(int(path.name.split("-")[1]) for path in folder.glob("checkpoint-*"))
+    assert raised.value.hint == (
+        f"The same command goes on from step {last}, which is kept in {folder}."
+    )
     resumed = recover(capability, **options, checkpoints=str(folder))
     assert any(message.startswith("going on from ") for message, _ in resumed.notes.logged)
     assert digests(resumed) == digests(whole)
     assert resumed.outcome == whole.outcome
+
+
+@pytest.mark.parametrize("stop", [0.3, 0.6])
+def test_growing_zeros_are_resumed_exactly(
+    source: Artifact, sparse: Result, recover: Recover, tmp_path: Path, stop: float
+) -> None:
+    options: dict[str, Any] = PRUNE | {
+        "of": sparse.artifact,
+        "reference": source,
+        "share": 0.875,
+        "importance": "movement",
+        "distribution": "global",
+        "begin": 0.2,
+        "rewind": True,
+    }
+    whole = recover("prune-recover", **options)
+    folder = str(tmp_path / "checkpoints")
+    with pytest.raises(Cancelled):
+        recover("prune-recover", **options, checkpoints=folder, notes={"cancel_at": stop})
+    resumed = recover("prune-recover", **options, checkpoints=folder)
+    assert any(message.startswith("going on from ") for message, _ in resumed.notes.logged)
+    assert digests(resumed) == digests(whole)
+
+
+@pytest.mark.parametrize(
+    ("at", "kept", "hint"),
+    [
+        (0.0, True, "The same command begins anew: {} has no checkpoint yet."),
+        (0.95, True, "The same command takes the result of the training, which is in {}."),
+        (0.3, False, "Nothing of it is kept: -o checkpoints=FOLDER keeps the state"),
+    ],
+)
+def test_it_says_what_is_kept(
+    recover: Recover, tmp_path: Path, at: float, kept: bool, hint: str
+) -> None:
+    logged: list[tuple[str, str]] = []
+    options = {"checkpoints": str(tmp_path / "c")} if kept else {}
+    with pytest.raises(Cancelled) as raised:
+        recover("prune-recover", notes={"cancel_at": at, "logged": logged}, **options)
+    assert str(raised.value.hint).startswith(hint.format(tmp_path / "c"))
+    assert logged == [(raised.value.hint, "warning")]
 
 
 def test_a_finished_training_is_not_done_again(recover: Recover, tmp_path: Path) -> None:
@@ -117,6 +163,12 @@ def test_a_loss_that_is_no_number_with_nothing_to_keep(recover: Recover) -> None
     assert "Lower learning_rate" in str(raised.value.hint)
 
 
+def test_no_score_is_a_number(recover: Recover, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery_steps, "score", lambda *rows, **how: math.nan)
+    with pytest.raises(UserError, match="no score of the model is a number, and there is no"):
+        recover("qat")
+
+
 def test_it_stops_when_it_is_good_enough(recover: Recover) -> None:
     made = recover("qat", max_drop=0.5)
     assert made.outcome["reason"].endswith("is good enough")
@@ -126,7 +178,7 @@ def test_it_stops_when_it_is_good_enough(recover: Recover) -> None:
 def test_it_stops_when_it_gets_no_better(recover: Recover) -> None:
     made = recover("qat", max_steps=12, evaluations=12, patience=2, learning_rate=1e-7)
     assert made.outcome["reason"] == "no better score in 2 evaluations"
-    assert (made.outcome["step"], made.outcome["steps"]) == (1, 3)
+    assert (made.outcome["step"], made.outcome["steps"]) == (3, 3)
 
 
 def test_nothing_counts_before_all_zeros_are_there(recover: Recover) -> None:

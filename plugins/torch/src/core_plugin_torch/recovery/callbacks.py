@@ -6,7 +6,7 @@ of the step and from buffers of the model. So a training that is resumed goes on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from core_plugin_torch.recovery import fake_layers
 from core_plugin_torch.recovery.masks import GrowingMasks, Masks
 from core_plugin_torch.recovery.schedule import CubicSchedule
+from core_plugin_torch.recovery.selection import best, scored
 from hwcore.contract import Cancelled, Context
 
 
@@ -31,11 +32,11 @@ class HoldMasks(TrainerCallback):
         self._masks.hold()
 
 
-class GrowMasks(TrainerCallback):
+class GrowMasks(HoldMasks):
     """Zeros by a schedule, and after its end masks that stay.
 
-    With ``initial``, the weights that are left then return to these values, and the optimizer
-    forgets: the lottery ticket (Frankle and Carbin, arXiv 1803.03635, section 1).
+    With ``initial``, parameters and values, what is left then returns to these values, and the
+    optimizer forgets: the lottery ticket (Frankle and Carbin, arXiv 1803.03635, section 1).
     """
 
     def __init__(
@@ -44,9 +45,10 @@ class GrowMasks(TrainerCallback):
         schedule: CubicSchedule,
         *,
         every: int,
-        initial: Mapping[str, Tensor] | None = None,
+        initial: Sequence[tuple[Tensor, Tensor]] = (),
     ) -> None:
-        self._masks = masks
+        super().__init__(masks)
+        self._growing = masks
         self._schedule = schedule
         self._every = every
         self._initial = initial
@@ -55,7 +57,7 @@ class GrowMasks(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if state.global_step > self._schedule.end:
-            self._masks.settle()
+            self._growing.settle()
 
     def on_step_begin(
         self,
@@ -68,18 +70,12 @@ class GrowMasks(TrainerCallback):
         step, schedule = state.global_step, self._schedule
         due = schedule.begin <= step < schedule.end and (step - schedule.begin) % self._every == 0
         if due or step == schedule.end:
-            self._masks.choose(schedule.share(step))
+            self._growing.choose(schedule.share(step))
         if step == schedule.end:
-            self._masks.settle()
-            if self._initial is not None:
-                self._masks.rewind(self._initial)
+            self._growing.settle()
+            if self._initial:
+                self._growing.rewind(self._initial)
                 optimizer.state.clear()
-
-    def on_pre_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        self._masks.before_update()
-
-    def on_optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        self._masks.after_update()
 
 
 class ObserveRanges(TrainerCallback):
@@ -117,19 +113,17 @@ class Stop(TrainerCallback):
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
-        metrics: Mapping[str, float],
         **kwargs: Any,
     ) -> None:
-        step, score = state.global_step, metrics["eval_score"]
-        if step < self._since:
+        evaluations = scored(state.log_history, self._since)
+        peak = best(evaluations)
+        if peak is None:
             return
-        if self._goal is not None and score >= self._goal:
-            self.reason = f"the score {score:.4f} is good enough"
-        elif self._patience is not None and state.best_metric is not None:
-            best = max(state.best_global_step or 0, self._since)
-            worse = score <= state.best_metric
-            if worse and step - best >= self._patience * args.eval_steps:
-                self.reason = f"no better score in {self._patience} evaluations"
+        last, patience = evaluations[-1], self._patience
+        if self._goal is not None and last.score >= self._goal:
+            self.reason = f"the score {last.score:.4f} is good enough"
+        elif patience is not None and state.global_step - peak.step >= patience * args.eval_steps:
+            self.reason = f"no better score in {patience} evaluations"
         control.should_training_stop |= self.reason is not None
 
 

@@ -83,6 +83,15 @@ class Checkpoints:
         save_model(model, str(self.folder / RESULT))
         self._write(outcome)
 
+    def kept(self) -> str:
+        """What a later call finds, as a sentence."""
+        last = self.last()
+        if self.finished() is not None:
+            return f"The same command takes the result of the training, which is in {self.folder}."
+        if last is None:
+            return f"The same command begins anew: {self.folder} has no checkpoint yet."
+        return f"The same command goes on from step {_step(last)}, which is kept in {self.folder}."
+
     def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(self._record.read_text("utf-8"))

@@ -22,6 +22,7 @@ from core_plugin_torch.recovery.fake_quantization import (
     weight_scale,
 )
 from core_plugin_torch.sparsity.layers import check_known, matches
+from hwcore.contract import UserError
 
 OPERATORS = torch.ops.quantized_decomposed
 
@@ -30,18 +31,22 @@ class FakeQuantizedLinear(nn.Module):
     """A linear layer whose inputs and weights are rounded as int8 will round them.
 
     The range of its inputs, one for all of them, is observed: a moving average of what comes by.
-    With ``learnt`` it is a pair of parameters, which begin where the observer has left them.
+    With ``learnt`` a parameter moves its two limits from where the observer has left them, counted
+    in a unit that makes a step of the optimizer, about the learning rate for every parameter, the
+    same part of the range as of the weights' size (Esser et al., arXiv 1902.08153, section 2.2).
+    ``most`` is the highest integer of inputs.
     """
 
-    def __init__(self, linear: nn.Linear, *, learnt: bool) -> None:
+    def __init__(self, linear: nn.Linear, *, learnt: bool, most: int = HIGH) -> None:
         super().__init__()
         self.linear = linear
-        for name in ("low", "high"):
-            limit = torch.zeros((), device=linear.weight.device)
-            if learnt:
-                self.register_parameter(name, nn.Parameter(limit))
-            else:
-                self.register_buffer(name, limit)
+        self.most = most
+        device = linear.weight.device
+        self.register_buffer("low", torch.zeros((), device=device))
+        self.register_buffer("high", torch.zeros((), device=device))
+        self.register_buffer("unit", torch.ones((), device=device) if learnt else None)
+        moved = nn.Parameter(torch.zeros(2, device=device)) if learnt else None
+        self.register_parameter("moved", moved)
         self.register_buffer("seen", torch.zeros((), dtype=torch.bool))
         self.observing = False
         self.rounding = True
@@ -53,16 +58,29 @@ class FakeQuantizedLinear(nn.Module):
         if not self.rounding:
             return self.linear(values)
         # In float32, also below autocast: 256 steps are what bfloat16 can just tell apart.
-        values = fake_quantized_activation(values.float(), self.low, self.high)
+        values = fake_quantized_activation(values.float(), *self.limits(), self.most)
         weight = self.linear.weight
         weight = fake_quantized_weight(weight, weight_scale(weight))
         return functional.linear(values, weight, self.linear.bias)
+
+    def limits(self) -> tuple[Tensor, Tensor]:
+        """The range of its inputs: the lower and the upper limit, scalars."""
+        if self.moved is None:
+            return self.low, self.high
+        # Gradients are those of the limits: a unit, which may be some hundreds, would let them
+        # outweigh all others where these are clipped together.
+        moved = self.moved + (self.moved * self.unit - self.moved).detach()
+        return self.low + moved[0], self.high + moved[1]
 
     @torch.no_grad()
     def _observe(self, values: Tensor) -> None:
         low, high = moving_range(self.low, self.high, values, first=not bool(self.seen))
         self.low.copy_(low)
         self.high.copy_(high)
+        if self.unit is not None:
+            weight = self.linear.weight.float()
+            size = weight.norm() / torch.count_nonzero(weight).clamp_min(1).sqrt()
+            self.unit.copy_(torch.where(size > 0, (high - low) / size, 1.0))
         self.seen.fill_(True)
 
 
@@ -76,10 +94,9 @@ class QuantizedLinear(nn.Module):
         super().__init__()
         weight = trained.linear.weight.detach()
         scale = weight_scale(weight)
-        input_scale, input_zero_point = activation_parameters(
-            trained.low.detach(), trained.high.detach()
-        )
-        self._input = float(input_scale), int(input_zero_point), LOW, HIGH, torch.uint8
+        low, high = (limit.detach() for limit in trained.limits())
+        input_scale, input_zero_point = activation_parameters(low, high, trained.most)
+        self._input = float(input_scale), int(input_zero_point), LOW, trained.most, torch.uint8
         self.register_buffer("weight", quantized_weight(weight, scale))
         self.register_buffer("scale", scale)
         self.register_buffer("zero_point", torch.zeros_like(scale, dtype=torch.int64))
@@ -95,11 +112,14 @@ class QuantizedLinear(nn.Module):
         return functional.linear(values, weight, self.bias)
 
 
-def prepare(model: nn.Module, *, learnt: bool, exclude: Sequence[str] = ()) -> None:
+def prepare(
+    model: nn.Module, *, learnt: bool, most: int = HIGH, exclude: Sequence[str] = ()
+) -> None:
     """Put a `FakeQuantizedLinear` in the place of every linear layer that ``exclude`` leaves.
 
     ``exclude`` are shell patterns for names of layers, or of what they lie in. Raises
-    `UserError` for one that matches no linear layer and no convolution, which stays anyway.
+    `UserError` for one that matches no linear layer and no convolution, which stays anyway, and
+    if no linear layer is left.
     """
     linears = {name: found for name, found in _modules(model) if type(found) is nn.Linear}
     convolutions = (nn.Conv1d, nn.Conv2d)
@@ -110,8 +130,12 @@ def prepare(model: nn.Module, *, learnt: bool, exclude: Sequence[str] = ()) -> N
     for name, linear in linears.items():
         if not matches(name, exclude):
             if linear not in made:
-                made[linear] = FakeQuantizedLinear(linear, learnt=learnt)
+                made[linear] = FakeQuantizedLinear(linear, learnt=learnt, most=most)
             model.set_submodule(name, made[linear])
+    if not made:
+        raise UserError(
+            "no linear layer is left to quantize", hint="Take names out of the option `exclude`."
+        )
 
 
 def fakes(model: nn.Module) -> Iterator[FakeQuantizedLinear]:

@@ -14,6 +14,8 @@ WEIGHT_LEVELS = 127
 """Weights are -127 … 127: symmetric, so that zero is zero, and a sign can be turned."""
 LOW, HIGH = 0, 255
 """Activations are uint8, the left operand of x86's dot product of bytes."""
+REDUCED_HIGH = 127
+"""Of activations where products of bytes are added in pairs to 16 bits: those of 255 do not fit."""
 MOMENTUM = 0.01
 """How much of a new batch's range goes into the moving average."""
 _LEAST = torch.finfo(torch.float32).eps
@@ -58,26 +60,29 @@ def moving_range(
     return low + MOMENTUM * (least - low), high + MOMENTUM * (most - high)
 
 
-def activation_parameters(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+def activation_parameters(low: Tensor, high: Tensor, most: int = HIGH) -> tuple[Tensor, Tensor]:
     """Step and zero point of a range, scalars; the zero point is a whole number.
 
     The range is widened to hold zero (section 2.1), so that padding and zeros stay what they are.
+    ``most`` is the integer that its upper limit becomes.
     """
     low, high = low.clamp_max(0), high.clamp_min(0)
-    scale = ((high - low) / (HIGH - LOW)).clamp_min(_LEAST)
-    return scale, straight_through(LOW - low / scale).clamp(LOW, HIGH)
+    scale = ((high - low) / (most - LOW)).clamp_min(_LEAST)
+    return scale, straight_through(LOW - low / scale).clamp(LOW, most)
 
 
-def fake_quantized_activation(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Values rounded to the 256 steps of a range; of the same shape.
+def fake_quantized_activation(
+    values: Tensor, low: Tensor, high: Tensor, most: int = HIGH
+) -> Tensor:
+    """Values rounded to the ``most + 1`` steps of a range; of the same shape.
 
     Gradients of values inside of the range are those of the identity, and zero outside. Limits
     that ask for gradients get those of LSQ+ (section 3.1), by the chain rule: from its step and
     offset to the two limits.
     """
-    scale, zero_point = activation_parameters(low, high)
+    scale, zero_point = activation_parameters(low, high, most)
     steps = straight_through(values / scale) + zero_point
-    return (steps.clamp(LOW, HIGH) - zero_point) * scale
+    return (steps.clamp(LOW, most) - zero_point) * scale
 
 
 def straight_through(values: Tensor) -> Tensor:

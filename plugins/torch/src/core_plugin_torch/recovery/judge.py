@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from torch import nn
@@ -11,8 +12,16 @@ from core_plugin_torch.recovery.student import predict
 from hwcore.contract import Array, Arrays, Cancelled, Context, Dataset, Signature
 from hwcore.data import batches
 
-Judge = Callable[[nn.Module], float]
-"""A flat module's score over the ``tune`` rows; higher is better."""
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores flat modules over the ``tune`` rows; higher is better."""
+
+    score: Callable[[nn.Module], float]
+    rows: int
+    """How many a score is a share of; 0 where it is no share."""
+
+
 BATCH = 32
 MASK = "attention_mask"
 
@@ -33,8 +42,8 @@ def judge_for(
     if not data.count("tune"):
         return None
     if data.info.metric is not None:
-        return lambda flat: ctx.score(asked(flat))
-    return lambda flat: agreement(data, signature, asked(flat), asked(teacher))
+        return Judge(lambda flat: ctx.score(asked(flat)), data.count("tune"))
+    return Judge(lambda flat: agreement(data, signature, asked(flat), asked(teacher)), 0)
 
 
 def agreement(

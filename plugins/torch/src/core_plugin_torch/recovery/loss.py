@@ -12,7 +12,7 @@ from core_plugin_torch.recovery.student import Answer
 
 
 class Diverged(Exception):
-    """The loss is not a number any more."""
+    """The loss, or what the model answers, is not a number any more."""
 
 
 @dataclass(frozen=True)

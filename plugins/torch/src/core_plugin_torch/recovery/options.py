@@ -30,6 +30,8 @@ class RecoverOptions(Described):
     """Weight of the distance between hidden states, layer by layer; 0 leaves them free."""
     dropout: bool = False
     """Train with the model's dropout on: for many epochs over few rows."""
+    freeze: tuple[str, ...] = ()
+    """Parts that do not learn, by name or shell pattern, such as ``*.embeddings``."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of products in training. ``auto``: bfloat16 where the target multiplies it. Weights and
     evaluation are float32 either way."""
@@ -43,8 +45,8 @@ class RecoverOptions(Described):
     """A folder for the state of the training, which a later call with it goes on from; null keeps
     none beyond the step."""
     trainer: dict[str, JsonValue] = Field(default_factory=dict)
-    """Arguments of transformers' Trainer, by its names, such as ``gradient_accumulation_steps``,
-    ``gradient_checkpointing``, ``deepspeed`` or ``fsdp``."""
+    """Arguments of transformers' Trainer, by its names, such as ``gradient_accumulation_steps`` or
+    ``weight_decay``."""
 
 
 class PruneRecoverOptions(RecoverOptions):
@@ -67,8 +69,8 @@ class PruneRecoverOptions(RecoverOptions):
     end: float = Field(default=0.5, ge=0, le=1)
     """Share of the steps after which there are all zeros; the rest is for recovering."""
     rewind: bool = False
-    """Lottery ticket: when all zeros are there, give the weights that are left the original's
-    values, and train them from there."""
+    """Lottery ticket: when all zeros are there, give what is left the values that it has in
+    the original, and train from there."""
     include: tuple[str, ...] = ()
     """Layers to prune, by name or shell pattern, embeddings and heads too; empty for the linear
     layers of the model's blocks."""
@@ -84,7 +86,7 @@ class QatOptions(RecoverOptions):
     ranges: Literal["observed", "learnt"] = "observed"
     """Of activations: moving averages of what is seen, or trained along with the weights."""
     observe: float = Field(default=0.5, ge=0, le=1)
-    """Share of the steps in which ranges are observed; then they stay."""
+    """Share of the steps in which ranges are observed, where they are; then they stay."""
     calibrate: int = Field(default=128, ge=1)
     """Train rows at most that ranges are begun with, before the first step."""
     exclude: tuple[str, ...] = ()

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from core_plugin_torch import program as programs
 from core_plugin_torch.export import capture
+from core_plugin_torch.pt2e.options import StaticOptions
+from core_plugin_torch.pt2e.recipe import reduces_range
 from core_plugin_torch.recovery import fake_layers
 from core_plugin_torch.recovery.callbacks import HoldMasks, ObserveRanges
-from core_plugin_torch.recovery.masks import Masks
+from core_plugin_torch.recovery.fake_quantization import HIGH, REDUCED_HIGH
+from core_plugin_torch.recovery.masks import Masks, with_zeros
 from core_plugin_torch.recovery.options import QatOptions
 from core_plugin_torch.recovery.process import contained
 from core_plugin_torch.recovery.rows import LABELS
 from core_plugin_torch.recovery.session import Session
 from core_plugin_torch.recovery.student import answer
-from core_plugin_torch.sparsity.layers import PRUNABLE
-from core_plugin_torch.sparsity.patterns import share_of_zeros
 from hwcore.contract import Artifact, Cancelled, Context, Dataset, Draft, Target
 
 SCHEME = "int8-static"
@@ -41,31 +41,37 @@ def qat(
     """
     with contained(ctx):
         session = Session("qat", source, options, data, target, reference, out, ctx)
-        model = session.model
-        masks = Masks({} if source.traits.sparsity is None else _with_zeros(model))
-        fake_layers.prepare(model, learnt=options.ranges == "learnt", exclude=options.exclude)
-        _calibrate(session, options, ctx)
-        steps = session.arguments.max_steps
-        ranges = ObserveRanges(model, until=round(options.observe * steps))
-        outcome = session.train((HoldMasks(masks), ranges), since=0)
-        masks.release()
-        fake_layers.convert(model)
-        ctx.progress(0.92, "capturing the graph")
-        flat = session.student.flat.eval().requires_grad_(False)
-        program = capture(flat, source.component().signature, seed=ctx.seed)
-        ctx.progress(0.97, "writing")
-        traits = source.traits.model_copy(update={"quantization": SCHEME})
-        facts = {"parameters": source.manifest.facts["parameters"], "recovery": outcome}
-        return programs.write(program, source, traits, out, facts=facts)
+        with session.resumable():
+            return _trained(session, source, options, target, out, ctx)
 
 
-def _with_zeros(model: nn.Module) -> dict[str, nn.Module]:
-    """Layers that were pruned, by name."""
-    return {
-        name: found
-        for name, found in model.named_modules()
-        if isinstance(found, PRUNABLE) and share_of_zeros(found.weight) > 0
-    }
+def _trained(
+    session: Session,
+    source: Artifact,
+    options: QatOptions,
+    target: Target,
+    out: Path,
+    ctx: Context,
+) -> Draft:
+    model, learnt = session.model, options.ranges == "learnt"
+    masks = Masks({} if source.traits.sparsity is None else with_zeros(model))
+    # Ranges are those of int8-static, for the same kernels.
+    most = REDUCED_HIGH if reduces_range(StaticOptions(), target) else HIGH
+    fake_layers.prepare(model, learnt=learnt, most=most, exclude=options.exclude)
+    _calibrate(session, options, ctx)
+    # What is learnt begins where calibration ends, and is not to be written over.
+    until = 0 if learnt else round(options.observe * session.arguments.max_steps)
+    outcome = session.train((HoldMasks(masks), ObserveRanges(model, until)), since=0)
+    masks.release()
+    fake_layers.convert(model)
+    session.fuse_attention()
+    ctx.progress(0.92, "capturing the graph")
+    flat = session.student.flat.eval().requires_grad_(False)
+    program = capture(flat, source.component().signature, seed=ctx.seed)
+    ctx.progress(0.97, "writing")
+    traits = source.traits.model_copy(update={"quantization": SCHEME})
+    facts = {"parameters": source.manifest.facts["parameters"], "recovery": outcome}
+    return programs.write(program, source, traits, out, facts=facts)
 
 
 @torch.no_grad()

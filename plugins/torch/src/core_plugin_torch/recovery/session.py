@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,17 @@ from core_plugin_torch.recovery.checkpoints import Checkpoints, identity
 from core_plugin_torch.recovery.judge import judge_for
 from core_plugin_torch.recovery.loss import Loss
 from core_plugin_torch.recovery.options import RecoverOptions
-from core_plugin_torch.recovery.rows import TrainRows
-from core_plugin_torch.recovery.student import Student, load_teacher
+from core_plugin_torch.recovery.rows import LABELS, TrainRows
+from core_plugin_torch.recovery.student import Student, check_hidden, freeze, load_teacher
 from core_plugin_torch.recovery.training import Lesson, train
 from hwcore.contract import Artifact, Cancelled, Context, Dataset, Target, UserError
 from hwcore.transformers import load_module
 
 WORK = "training"
+NOTHING_KEPT = (
+    "Nothing of it is kept: -o checkpoints=FOLDER keeps the state of the next one, and the same "
+    "command goes on from there."
+)
 
 
 class Session:
@@ -57,7 +62,14 @@ class Session:
                 "made from",
                 "warning",
             )
-        self.student = Student(load_module(source), dropout=options.dropout)
+        # The fused attention's backward pass is the slower one on CPUs.
+        attention = "eager" if options.trainer.get("use_cpu", True) else "sdpa"
+        self.student = Student(load_module(source, attention=attention), dropout=options.dropout)
+        freeze(self.model, options.freeze)
+        if options.hidden > 0:
+            one = self.rows.batch(range(1))
+            one.pop(LABELS, None)
+            check_hidden(self.student.flat, self.teacher, one)
         self._judge = judge_for(data, signature, self.teacher, ctx)
         self._options = options
         self._ctx = ctx
@@ -95,8 +107,35 @@ class Session:
         found: nn.Module = self.student.flat.model
         return found
 
+    def fuse_attention(self) -> None:
+        """Have the student's attention computed at one stroke, where its model can.
+
+        Nothing is learnt after that.
+        """
+        model: Any = self.model
+        if getattr(model, "_supports_sdpa", True):
+            model.set_attn_implementation("sdpa")
+
+    @contextmanager
+    def resumable(self) -> Iterator[None]:
+        """Where what is done meanwhile is stopped, say what is kept of it. Raises `Cancelled`."""
+        try:
+            yield
+        except Cancelled as error:
+            hint = NOTHING_KEPT if self._checkpoints is None else self._checkpoints.kept()
+            # After Ctrl-C, nobody waits for the error and its hint any more.
+            self._ctx.log(hint, "warning")
+            raise Cancelled(str(error), hint=hint) from error
+
     def train(self, callbacks: Sequence[TrainerCallback], *, since: int) -> dict[str, Any]:
-        """Train as `core_plugin_torch.recovery.training.train` does; the outcome as a fact."""
+        """Train as `core_plugin_torch.recovery.training.train` does; the outcome as a fact.
+
+        Raises `UserError` where no parameter is left that learns.
+        """
+        if not any(parameter.requires_grad for parameter in self.student.parameters()):
+            raise UserError(
+                "no part of the model is left to learn", hint="Take patterns out of freeze."
+            )
         lesson = Lesson(
             student=self.student,
             teacher=self.teacher,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
-from hwcore.contract import Arrays, Artifact, UserError
+from core_plugin_torch.recovery.distillation import layers_for
+from core_plugin_torch.sparsity.layers import check_known, matches
+from hwcore.contract import Arrays, Artifact, Integers, Signature, TensorSpec, UserError
 from hwcore.contract.runner import Array
 from hwcore.transformers import load_module
 
 FORMAT = "transformers"
+MADE_FROM = "Name the model that this one was made from: --reference."
 
 
 class Answer(NamedTuple):
@@ -77,28 +81,86 @@ def predict(flat: Any, inputs: Arrays) -> dict[str, Array]:
     return {name: tensor.float().cpu().numpy() for name, tensor in pairs}
 
 
+def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
+    """Let modules learn nothing that shell patterns name, nor what lies in them.
+
+    Raises `UserError` for a pattern that names no module with parameters.
+    """
+    known = {
+        name: found
+        for name, found in model.named_modules()
+        if name and next(found.parameters(), None) is not None
+    }
+    for pattern in patterns:
+        check_known(pattern, known)
+    for name, found in known.items():
+        if matches(name, patterns):
+            found.requires_grad_(False)
+
+
 def load_teacher(reference: Artifact, source: Artifact) -> nn.Module:
     """The original model, as a flat module without gradients.
 
-    Raises `UserError` where the two do not answer alike.
+    Raises `UserError` where the two do not answer alike, or it does not take what ``source`` does.
     """
     if reference.format != FORMAT:
         raise UserError(
             f"recovery distils from a {FORMAT} model, and the original is {reference.format}",
-            hint="Name the model that this one was made from: --reference.",
+            hint=MADE_FROM,
         )
-    pairs = [
-        [(spec.name, *map(str, spec.shape)) for spec in artifact.component().signature.outputs]
-        for artifact in (reference, source)
-    ]
-    if pairs[0] != pairs[1]:
+    its, own = (artifact.component().signature for artifact in (reference, source))
+    if _shown(its.outputs) != _shown(own.outputs):
         raise UserError(
-            f"{reference.root} gives {_shown(pairs[0])}, and {source.root} {_shown(pairs[1])}: "
-            "one cannot imitate the other",
-            hint="Name the model that this one was made from: --reference.",
+            f"{reference.root} gives {_shown(its.outputs)}, and {source.root} "
+            f"{_shown(own.outputs)}: one cannot imitate the other",
+            hint=MADE_FROM,
         )
+    # It may have more inputs, as BERT has token types, which are made up where they are not given.
+    names = {spec.name for spec in own.inputs}
+    if _shown(spec for spec in its.inputs if spec.name in names) != _shown(own.inputs):
+        raise UserError(
+            f"{reference.root} takes {_shown(its.inputs)}, and {source.root} "
+            f"{_shown(own.inputs)}: they cannot be given the same rows",
+            hint=MADE_FROM,
+        )
+    bounds = _bounds(its)
+    for name, most in _bounds(own).items():
+        if bounds.get(name, most) < most:
+            raise UserError(
+                f"{reference.root} takes {name} up to {bounds[name]}, and {source.root} up to "
+                f"{most}: they cannot be given the same rows",
+                hint=MADE_FROM,
+            )
     return load_module(reference)
 
 
-def _shown(outputs: list[tuple[str, ...]]) -> str:
-    return ", ".join(f"{name} [{', '.join(shape)}]" for name, *shape in outputs)
+@torch.no_grad()
+def check_hidden(student: nn.Module, teacher: nn.Module, inputs: dict[str, Tensor]) -> None:
+    """Raise `UserError` where two flat modules' hidden states cannot be held against each other.
+
+    ``inputs`` are a batch, which both answer.
+    """
+    ours, theirs = (answer(flat, inputs, hidden=True).hidden for flat in (student, teacher))
+    for state, layer in zip(ours, layers_for(len(ours), len(theirs)), strict=True):
+        sizes, wanted = list(state.shape[1:]), list(theirs[layer].shape[1:])
+        if sizes != wanted:
+            raise UserError(
+                f"hidden states of the model are {sizes}, and those of the original {wanted}: "
+                "one cannot imitate the other",
+                hint="Leave them free with hidden=0, or name the model that this one was made "
+                "from: --reference.",
+            )
+
+
+def _shown(specs: Iterable[TensorSpec]) -> str:
+    return ", ".join(f"{spec.name} [{', '.join(map(str, spec.shape))}]" for spec in specs)
+
+
+def _bounds(signature: Signature) -> dict[str, int]:
+    """The largest number of each input, and size of each dimension, that a model knows."""
+    numbers = {
+        spec.name: spec.fill.high - 1
+        for spec in signature.inputs
+        if isinstance(spec.fill, Integers)
+    }
+    return numbers | {dim.name: dim.max for dim in signature.dims if dim.max is not None}

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from core_plugin_torch.recovery import selection
 from core_plugin_torch.recovery.callbacks import Stop, Tell
 from core_plugin_torch.recovery.checkpoints import WEIGHTS, Checkpoints, load_checkpoint
 from core_plugin_torch.recovery.judge import MASK, Judge
 from core_plugin_torch.recovery.loss import Diverged, Loss
 from core_plugin_torch.recovery.options import RecoverOptions
 from core_plugin_torch.recovery.rows import LABELS, TrainRows
+from core_plugin_torch.recovery.selection import SCORE, Scored, scored
 from core_plugin_torch.recovery.student import Student, answer
 from hwcore.contract import Context, HardwareUnavailable, UserError
 
@@ -68,15 +70,16 @@ def train(
     """Train the student in place, and leave in it the best weights that were found.
 
     Where the loss stops being a number, or memory runs out, the best model so far is the result,
-    with a warning. Raises `UserError` or `HardwareUnavailable` where there is none yet, and
-    `Cancelled`; with ``checkpoints``, a later call goes on from the last one.
+    with a warning. Raises `UserError` or `HardwareUnavailable` where there is none, or none whose
+    score is a number, and `Cancelled`; with ``checkpoints``, a later call goes on from the last
+    one.
     """
     done = checkpoints.finished() if checkpoints is not None else None
     if checkpoints is not None and done is not None:
         checkpoints.load_result(lesson.student)
         ctx.log(f"the training in {checkpoints.folder} is over: its result is taken")
         return Outcome(**done)
-    original = None if lesson.judge is None else lesson.judge(lesson.teacher)
+    original = None if lesson.judge is None else lesson.judge.score(lesson.teacher)
     goal = None if original is None or options.max_drop is None else original - options.max_drop
     stop = Stop(goal=goal, patience=options.patience, since=lesson.since)
     tell = Tell(ctx, begin=BEGIN, end=END, original=original)
@@ -95,16 +98,19 @@ def train(
             raise
         failure = error
         reason = f"memory ran out after step {trainer.state.global_step}"
+    result = trainer.chosen()
+    if failure is None and result is None and lesson.judge is not None:
+        failure, reason = Diverged(), "no score of the model is a number"
     outcome = Outcome(
         steps=trainer.state.global_step,
-        step=trainer.state.best_global_step or trainer.state.global_step,
+        step=trainer.state.global_step if result is None else result.step,
         reason=stop.reason if failure is None else reason,
-        score=trainer.state.best_metric if trainer.state.best_global_step else None,
+        score=None if result is None else result.score,
         original=original,
     )
     found = load_checkpoint(lesson.student, Path(arguments.output_dir), outcome.step)
     if failure is not None:
-        if not (found and trainer.state.best_global_step):
+        if not found or result is None:
             raise _nothing_found(failure, reason) from failure
         ctx.log(f"{reason}: the model of step {outcome.step} is kept, the best one", "warning")
     if checkpoints is not None:
@@ -157,16 +163,24 @@ class _Trainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         judge, step = self._lesson.judge, self.state.global_step
         assert judge is not None  # noqa: S101 - evaluation is off without one
-        score = judge(self._lesson.student.flat)
+        score = judge.score(self._lesson.student.flat)
         self._tell.score = score
-        metrics = {
-            "eval_score": score,
-            "eval_best": score if step >= self._lesson.since else float("-inf"),
-        }
+        self.state.log_history.append({"step": step, SCORE: score})
+        result = self.chosen()
+        # Trainer keeps the checkpoint with the highest number: that is the one chosen last.
+        best = float("-inf") if result is None else float(result.step)
+        metrics = {SCORE: score, "eval_best": best}
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+    def chosen(self) -> Scored | None:
+        """The model that is the result so far; ``None`` where none was judged with its zeros."""
+        judge = self._lesson.judge
+        if judge is None:
+            return None
+        return selection.chosen(scored(self.state.log_history, self._lesson.since), judge.rows)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         if self.is_deepspeed_enabled:
