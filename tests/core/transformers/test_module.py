@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import models
 import numpy as np
@@ -60,6 +61,23 @@ def test_computes_what_transformers_computes(
     sizes = signature.bind(inputs)
     assert found.shape == tuple(sizes.get(str(size), size) for size in output.shape)
     assert found.std() > 0.1  # a model that says nothing would agree with anything
+
+
+@pytest.mark.parametrize("version", ["ConvNext", "ConvNextV2"])
+def test_a_classifier_of_convolutions(version: Any, tmp_path: Path) -> None:
+    import torch
+    import transformers
+
+    folder = models.convnext(tmp_path / "model", version=version)
+    source = read_source(folder, into=tmp_path / "into")
+    inputs = example_inputs(source.component().signature, {"batch": 3}, seed=1)
+    model = transformers.AutoModelForImageClassification.from_pretrained(folder)
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(inputs["pixel_values"])).logits
+    [found] = call(load_module(source), inputs)
+    np.testing.assert_array_equal(found, expected.numpy())
+    assert found.shape == (3, 2)
+    assert found.std(axis=0).max() > 0.01
 
 
 @pytest.mark.parametrize("family", models.FAMILIES)

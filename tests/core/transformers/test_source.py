@@ -75,6 +75,24 @@ def test_image_signature(tiny_source: Callable[..., Artifact]) -> None:
     assert signature.dims == (Dim(name="batch"),)
 
 
+@pytest.mark.parametrize("version", ["ConvNext", "ConvNextV2"])
+def test_of_models_with_feature_maps_the_classifiers_are_read(version: Any, tmp_path: Path) -> None:
+    folder = models.convnext(tmp_path / "model", version=version)
+    source = read_source(folder, into=tmp_path / "into")
+    assert source.task == "image-classification"
+    assert source.manifest.facts["model_type"] == version.lower()
+    signature = source.component().signature
+    assert [spec.shape for spec in signature.inputs] == [("batch", 3, 32, 32)]
+    assert [spec.shape for spec in signature.outputs] == [("batch", 2)]
+    assert signature.dims == (Dim(name="batch"),)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": [f"{version}Model"]}))
+    shutil.rmtree(tmp_path / "into")
+    error = refused(folder, tmp_path)
+    assert error.message == f"the architecture {version}Model is not supported"
+    assert f"{version} (ForImageClassification)" in str(error.hint)
+
+
 def test_minilm(minilm_source: Artifact) -> None:
     assert minilm_source.task == "feature-extraction"
     assert minilm_source.manifest.facts == {

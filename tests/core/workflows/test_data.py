@@ -14,8 +14,9 @@ import parts
 import pytest
 
 from hwcore.artifacts import Cache
-from hwcore.contract import Artifact, UserError
+from hwcore.contract import Artifact, Dataset, UserError
 from hwcore.data import split
+from hwcore.data.store import write_info
 from hwcore.workflows.data import DataRequest, open_data
 from hwcore.workflows.tokenize import tokenize_ms
 
@@ -147,6 +148,51 @@ def test_a_dataset_made_earlier_is_taken_as_it_is(
     dataset = parts.dataset(tmp_path / "data", {"test": 5})
     assert open_data(DataRequest(tmp_path / "data"), source, cache) == dataset
     assert made(cache) == []
+
+
+def test_a_dataset_of_another_model_is_taken_where_classes_differ_in_case_alone(
+    tmp_path: Path, cache: Cache, source: Artifact
+) -> None:
+    dataset = relabelled(tmp_path / "data", labels=("Negative ", "POSITIVE"))
+    assert open_data(DataRequest(tmp_path / "data"), source, cache) == dataset
+    bare = parts.dataset(tmp_path / "bare", {"test": 5}, labelled=False)
+    assert open_data(DataRequest(tmp_path / "bare"), source, cache) == bare
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"task": "image-classification"},
+            "was made for image-classification, and the model is for text-classification",
+        ),
+        ({"labels": ("a", "b", "c")}, "has 3 classes, and the model knows 2"),
+        (
+            {"labels": ("positive", "negative")},
+            "calls class 0 'positive', and the model calls it 'negative': id2label in its "
+            "config.json",
+        ),
+    ],
+    ids=["task", "number", "order"],
+)
+def test_a_dataset_for_other_models_is_refused(
+    tmp_path: Path, cache: Cache, source: Artifact, changes: dict[str, Any], message: str
+) -> None:
+    relabelled(tmp_path / "data", **changes)
+    with pytest.raises(UserError) as caught:
+        open_data(DataRequest(tmp_path / "data"), source, cache)
+    assert caught.value.message == f"{tmp_path / 'data'} {message}"
+    assert caught.value.hint == (
+        "Give the file or folder that it was made of: rows are then made for this model."
+    )
+
+
+def relabelled(folder: Path, **changes: Any) -> Dataset:
+    """A dataset of two classes that says something else of itself."""
+    made = parts.dataset(folder, {"test": 5})
+    return made.model_copy(
+        update={"info": write_info(folder, made.info.model_copy(update=changes))}
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, cache: Cache, source: Artifact) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import parts
 import pytest
 
 from hwcore.contract import (
+    Artifact,
     DataNeed,
     LayerSensitivity,
     Plan,
@@ -18,6 +20,8 @@ from hwcore.contract import (
     Treatment,
 )
 from hwcore.host import Discovery, PluginHost
+from hwcore.pipeline import StepRecord
+from hwcore.pipeline.checks import Check
 from hwcore.workflows.mixed import mixed_trials, treatment_of
 from hwcore.workflows.study import Mixed, Study, Trial
 
@@ -83,11 +87,40 @@ def step(capability: str = "int8", hook: Any = "quantize", **options: Any) -> Pl
     return PlannedStep(hook=hook, plugin="acme", capability=capability, options=options)
 
 
-def propose(host: PluginHost, *trials: Trial, asked: Asked | None = None) -> list[Trial]:
+def propose(
+    host: PluginHost, *trials: Trial, asked: Asked | None = None, made: Sequence[Artifact] = ()
+) -> list[Trial]:
+    """``made`` is what steps made, whose records have its places as keys."""
+
     def id_of(plan: Plan) -> str:
         return f"id-{plan.name}-{plan.work}"
 
-    return mixed_trials(trials, TOLERANCE, host, asked or Asked(), id_of)
+    def artifact(record: StepRecord) -> Artifact | None:
+        return made[int(record.key)] if int(record.key) < len(made) else None
+
+    return mixed_trials(trials, TOLERANCE, host, asked or Asked(), artifact, id_of)
+
+
+def done(work: tuple[PlannedStep, ...]) -> Trial:
+    """A trial whose steps have been done."""
+    records = tuple(
+        StepRecord(
+            step=step,
+            key=str(place),
+            artifact="",
+            cached=False,
+            seconds=1.0,
+            check=Check(status="passed", detail=""),
+        )
+        for place, step in enumerate(work)
+    )
+    return trial("sparse", work=work, steps=records)
+
+
+def zeros(folder: Path, **layers: float) -> Artifact:
+    """What a step makes that puts these shares of zeros into layers."""
+    entries = {f"stored.{n}": {"layer": n, "share": share} for n, share in layers.items()}
+    return parts.artifact(folder, facts={"sparsity": entries | {"old": {"share": 0.5}}})
 
 
 def test_the_layer_that_costs_most_is_left_and_the_plan_says_so(host: PluginHost) -> None:
@@ -109,6 +142,59 @@ def test_names_that_were_left_before_stay_so(host: PluginHost) -> None:
     [found] = propose(host, trial(work=(step(exclude=["good"]),)))
     assert found.plan.work[0].options == {"exclude": ["good", "bad"]}
     assert found.plan.summary.startswith("int8 with 1 of 2 layers")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [
+        ("block.0.*", ["block.1.up"]),
+        ("block.0", ["block.1.up"]),
+        ("*.up", ["block.0.down"]),
+        (r".*\.down", ["block.1.up"]),
+    ],
+)
+def test_patterns_for_layers_that_were_left_before(
+    host: PluginHost, pattern: str, left: list[str]
+) -> None:
+    errors = {"block.0.down": 1.0, "block.1.up": 0.9, "fair": 0.001, "good": 0.001}
+    if pattern.endswith("down"):
+        errors["block.1.down"] = 2.0
+    asked = Asked(sensitivity(**errors))
+    [found] = propose(host, trial(work=(step(exclude=[pattern]),)), asked=asked)
+    assert found.plan.work[0].options == {"exclude": [pattern, *left]}
+
+
+def test_layers_that_a_step_did_not_prune_are_no_candidates(
+    host: PluginHost, tmp_path: Path
+) -> None:
+    """The head makes most of the error, and magnitude leaves it alone."""
+    asked = Asked(sensitivity(head=1000.0, bad=1.0, good=0.001, fair=0.002))
+    work = (step("prune", "sparsify", share=0.75),)
+    made = zeros(tmp_path / "made", bad=0.7, good=0.7, fair=0.8)
+    [found] = propose(host, done(work), asked=asked, made=[made])
+    assert found.mixed is not None
+    assert found.mixed.kept == ("bad",)
+    assert found.plan.summary.startswith("sparse with 1 of 3 layers")
+    # Where the step says nothing, or is gone, all that was measured counts.
+    silent = parts.artifact(tmp_path / "silent")
+    for others in ([silent], []):
+        [found] = propose(host, done(work), asked=asked, made=others)
+        assert found.mixed is not None
+        assert found.mixed.kept == ("head",)
+
+
+def test_what_an_earlier_step_pruned_is_not_the_later_ones(
+    host: PluginHost, tmp_path: Path
+) -> None:
+    asked = Asked(sensitivity(bad=1.0, worse=2.0, good=0.001, fair=0.002))
+    work = (step("stubborn"), step("prune", "sparsify", share=0.75))
+    made = [
+        zeros(tmp_path / "first", worse=0.5, good=0.5),
+        zeros(tmp_path / "second", worse=0.5, good=0.7, bad=0.7, fair=0.7),
+    ]
+    [found] = propose(host, done(work), asked=asked, made=made)
+    assert found.mixed is not None
+    assert found.mixed.kept == ("bad",)
 
 
 def test_of_two_steps_the_one_that_costs_most_leaves_layers(host: PluginHost) -> None:

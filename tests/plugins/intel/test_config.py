@@ -1,232 +1,75 @@
-"""Neural Compressor's own configurations, of every version, as options of this plugin."""
+"""The option config: where a configuration is found, and its place among the other options."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from intel_steps import RecordingContext
+from intel_configs import resolved
+from intel_steps import Steps
 
-from core_plugin_intel.config import resolve, translate
+from core_plugin_intel.config.reading import FILES
 from core_plugin_intel.options import (
     BY_CAPABILITY,
     DynamicOptions,
     GptqOptions,
+    HalfOptions,
+    Int8WeightOptions,
     StaticOptions,
     TunedOptions,
 )
-from hwcore.contract import UserError, Value
+from hwcore.contract import Artifact, Dataset, UserError
 
-VERSION_1 = """
-version: 1.0
-model:
-  name: bert
-  framework: pytorch_fx
-device: cpu
-quantization:
-  approach: post_training_static_quant
-  calibration:
-    sampling_size: [50, 100]
-    dataloader: {batch_size: 8, dataset: {dummy: {shape: [8, 128]}}}
-  recipes: {fast_bias_correction: true, scale_propagation_concat: true}
-  model_wise:
-    weight: {granularity: per_tensor, scheme: sym, dtype: int8, algorithm: minmax, bit: 7.0}
-    activation: {granularity: per_tensor, scheme: asym, dtype: [uint8, fp32], algorithm: kl}
-  op_wise:
-    'bert.encoder.layer.1.output.dense':
-      activation: {dtype: [fp32]}
-      weight: {dtype: [fp32]}
-    'bert.pooler.*':
-      activation: {dtype: [bf16]}
-    'classifier':
-      activation: {algorithm: [kl]}
-  optype_wise:
-    Conv2d:
-      weight: {dtype: [fp32]}
-tuning:
-  strategy: {name: mse_v2}
-  accuracy_criterion: {relative: 2%}
-  exit_policy: {timeout: 60, max_trials: 5}
-  random_seed: 9527
-evaluation:
-  accuracy: {metric: {topk: 1}}
-"""
+Source = Callable[..., Artifact]
+Data = Callable[..., Dataset]
 
 
-def test_a_file_of_version_1() -> None:
-    made = translate(yaml.safe_load(VERSION_1))
-    assert made.capability == "int8-tuned"
-    assert made.options == {
-        "calibration_sampling_size": 50,
-        "w_granularity": "per_tensor",
-        "act_dtype": "uint8",
-        "act_sym": False,
-        "act_algo": "kl",
-        "float_layers": ["bert.encoder.layer.1.output.dense"],
-        "bf16_layers": ["bert.pooler.*"],
-        "tolerable_loss": 0.02,
-        "criterion": "relative",
-        "max_trials": 5,
-        "timeout": 60.0,
-    }
-    TunedOptions.model_validate(made.options)
-    assert made.unused == {
-        "quantization.calibration.dataloader": "rows and metric come from --data",
-        "quantization.recipes.fast_bias_correction": "dropped in 3.8, with the API of 2.x",
-        "quantization.recipes.scale_propagation_concat": "dropped in 3.8, with the API of 2.x",
-        "quantization.op_wise.classifier": "operators can be left in floating point, and not be "
-        "set apart",
-        "quantization.optype_wise.Conv2d": "only linear layers can be named here",
-        "tuning.strategy": "mse_v2: dropped in 3.8, with the API of 2.x; int8-tuned goes by "
-        "sensitivity",
-        "tuning.random_seed": "dropped in 3.8, with the API of 2.x",
-        "model": "dropped in 3.0, with YAML files; rows and metric come from --data",
-        "evaluation": "dropped in 3.0, with YAML files; rows and metric come from --data",
-        "version": "dropped in 3.0, with YAML files; rows and metric come from --data",
-        "device": "dropped in 3.0, with YAML files; rows and metric come from --data",
-    }
-
-
-def test_the_attributes_of_version_2() -> None:
-    made = translate(
-        {
-            "approach": "static",
-            "backend": "ipex",
-            "calibration_sampling_size": [32],
-            "recipes": {"smooth_quant": True, "smooth_quant_args": {"alpha": 0.7, "folding": True}},
-            "op_name_dict": {"classifier": {"weight": {"dtype": ["fp32"]}}},
-            "excluded_precisions": [],
-        }
-    )
-    assert made.capability == "int8-static"
-    assert made.options == {
-        "calibration_sampling_size": 32,
-        "float_layers": ["classifier"],
-        "smooth_alpha": 0.7,
-    }
-    assert sorted(made.unused) == ["backend", "recipes.smooth_quant_args.folding"]
-
-
-@pytest.mark.parametrize(
-    ("node", "capability", "options"),
-    [
-        ({"quantization": {"approach": "post_training_dynamic_quant"}}, "int8-dynamic", {}),
-        ({"mixed_precision": {"precisions": ["bf16"]}}, "bf16", {}),
-        (
-            {"tuning": {"accuracy_criterion": {"absolute": 0.03}}},
-            "int8-tuned",
-            {"tolerable_loss": 0.03, "criterion": "absolute"},
-        ),
-        (
-            {
-                "tuning": {
-                    "accuracy_criterion": {"relative": 0.01},
-                    "exit_policy": {"performance_only": True},
-                }
-            },
-            "int8-static",
-            {},
-        ),
-        (
-            {
-                "static_quant": {
-                    "global": {"act_sym": True, "act_algo": "kl", "w_dtype": "int8"},
-                    "local": {"classifier": {"w_dtype": "fp32", "act_dtype": "fp32"}},
-                }
-            },
-            "int8-static",
-            {"act_sym": True, "act_algo": "kl", "float_layers": ["classifier"]},
-        ),
-        (
-            {"gptq": {"bits": 4, "group_size": 64, "act_order": True, "dtype": "int"}},
-            "int4-gptq",
-            {"group_size": 64, "act_order": True},
-        ),
-        (
-            {"smooth_quant": {"global": {"alpha": 0.4, "act_algo": "minmax"}}},
-            "int8-static",
-            {"act_algo": "minmax", "smooth_alpha": 0.4},
-        ),
-        (
-            {"pt2e_dynamic_quant": {"global": {"act_dtype": "int8"}}},
-            "int8-dynamic",
-            {"act_dtype": "int8"},
-        ),
-    ],
-)
-def test_other_files(node: dict[str, Any], capability: str, options: dict[str, Any]) -> None:
-    made = translate(node)
-    assert (made.capability, made.options, made.unused) == (capability, options, {})
-    BY_CAPABILITY[capability].model_validate(made.options)
-
-
-def test_what_version_3_has_and_this_plugin_has_not_is_named() -> None:
-    node = {"rtn": {"global": {"bits": 3, "dtype": "nf4", "group_size": 32}, "local": {"a": {}}}}
-    made = translate(node)
-    assert made.options == {"group_size": 32}
-    assert made.unused == {
-        "rtn.global.bits": "3 cannot be had here",
-        "rtn.global.dtype": "nf4 cannot be had here",
-        "rtn.local.a": "layers can be left in floating point, and not set apart",
-    }
-
-
-@pytest.mark.parametrize(
-    ("node", "reason", "hint"),
-    [
-        ({"pruning": {"approach": {}}, "model": {}}, "pruning .* dropped in 3.8", "sparsify"),
-        ({"distillation": {"train": {}}}, "distillation .* dropped in 3.8", "--recover"),
-        (
-            {"quantization": {"approach": "quant_aware_training"}},
-            "quantization.approach .* int8 was dropped in 3.8",
-            "--recover",
-        ),
-        ({"quantization": {"approach": "none"}}, "'none' is none of", "Mend"),
-        ({"approach": "weight_only"}, "approach .* rows of their own", "int4-gptq"),
-        ({"mixed_precision": {"precisions": "fp16"}}, "has no bf16", "bfloat16"),
-        ({"fp8_quant": {}}, "no such capability for CPUs", "int8-static"),
-        ({"rtn": {}, "awq": {}}, "rtn and awq .* one step does one", "Keep one"),
-        ({"flavour": 1}, "the keys flavour are of no configuration", "static_quant"),
-        (["quantization"], "is no mapping of names", "YAML"),
-    ],
-)
-def test_other_jobs_are_refused(node: Any, reason: str, hint: str) -> None:
-    with pytest.raises(UserError, match=reason) as caught:
-        translate(node)
-    assert hint in str(caught.value.hint)
-
-
-def resolved(options: Value, capability: str) -> tuple[Value, list[tuple[str, str]]]:
-    ctx = RecordingContext()
-    return resolve(options, capability, ctx), ctx.lines
-
-
-def test_without_a_configuration_nothing_changes() -> None:
-    assert resolved(GptqOptions(), "int4-gptq") == (GptqOptions(), [])
-    assert resolved(StaticOptions(), "int8-static") == (StaticOptions(), [])
+@pytest.mark.parametrize("capability", BY_CAPABILITY)
+def test_without_a_configuration_nothing_changes(capability: str) -> None:
+    options = BY_CAPABILITY[capability]()
+    assert resolved(options, capability) == (options, [])
 
 
 def test_what_is_said_here_counts_more(tmp_path: Path) -> None:
     file = tmp_path / "conf.yaml"
-    file.write_text(VERSION_1, "utf-8")
-    options, lines = resolved(TunedOptions(config=str(file), act_algo="minmax"), "int8-tuned")
-    assert isinstance(options, TunedOptions)
-    assert (options.act_algo, options.max_trials) == ("minmax", 5)
-    assert len(lines) == 11
-    assert lines[0] == (
-        "warning",
-        "quantization.calibration.dataloader of Neural Compressor's configuration is not used: "
-        "rows and metric come from --data",
+    file.write_text(
+        "quantization: {model_wise: {activation: {algorithm: kl}}, dataloader: {}}\n"
+        "tuning: {accuracy_criterion: {relative: 2%}, exit_policy: {max_trials: 5}}\n"
+        "device: cpu\n"
     )
+    options, lines = resolved(TunedOptions(config=str(file), act_algo="minmax"), "int8-tuned")
+    assert options == TunedOptions(act_algo="minmax", tolerable_loss=0.02, max_trials=5)
+    assert lines == [
+        (
+            "warning",
+            "device of Neural Compressor's configuration is not used: dropped in 3.0, with YAML "
+            "files; rows and metric come from --data",
+        )
+    ]
+
+
+def test_a_value_that_is_said_here_is_not_checked_in_the_file() -> None:
+    node = {"approach": "static", "calibration_sampling_size": 1}
+    options, _ = resolved(StaticOptions(config=node, calibration_sampling_size=9), "int8-static")
+    assert options == StaticOptions(calibration_sampling_size=9)
 
 
 def test_a_configuration_may_stand_in_the_recipe() -> None:
     node = {"pt2e_dynamic_quant": {"global": {"w_granularity": "per_tensor"}}}
     options, _ = resolved(DynamicOptions(config=node), "int8-dynamic")
     assert options == DynamicOptions(w_granularity="per_tensor")
+
+
+def test_rows_of_weights_and_of_bfloat16_take_one_too() -> None:
+    gptq, _ = resolved(GptqOptions(config={"gptq": {"group_size": 64}}), "int4-gptq")
+    assert gptq == GptqOptions(group_size=64)
+    half, _ = resolved(HalfOptions(config={"mixed_precision": {"dtype": "bf16"}}), "bf16")
+    assert half == HalfOptions()
+    eight, _ = resolved(Int8WeightOptions(config={"rtn": {"bits": 8}}), "int8-weights")
+    assert eight == Int8WeightOptions()
 
 
 def test_json_is_yaml_too(tmp_path: Path) -> None:
@@ -236,6 +79,14 @@ def test_json_is_yaml_too(tmp_path: Path) -> None:
     assert options == StaticOptions(act_sym=True)
 
 
+def test_the_rows_of_onnx_take_what_their_torch_rows_take() -> None:
+    node = {"tuning": {"exit_policy": {"timeout": 60}}}
+    options, _ = resolved(TunedOptions(config=node), "onnx-int8-tuned")
+    assert options == TunedOptions(timeout=60)
+    with pytest.raises(UserError, match="asks for int8-tuned, and this step is onnx-int8"):
+        resolved(StaticOptions(config=node), "onnx-int8")
+
+
 def test_another_capability_is_named() -> None:
     node = {"approach": "dynamic"}
     with pytest.raises(UserError, match="asks for int8-dynamic, and this step is int8-static") as e:
@@ -243,26 +94,44 @@ def test_another_capability_is_named() -> None:
     assert e.value.hint == "Use the capability int8-dynamic."
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_has_one_by_a_usual_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "int8"
+    folder.mkdir(parents=True)
+    (folder / name).write_text('{"approach": "static", "calibration_sampling_size": 16}')
+    options, _ = resolved(StaticOptions(config=str(folder)), "int8-static")
+    assert options == StaticOptions(calibration_sampling_size=16)
+
+
+def test_a_folder_without_one_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the folder .* has no configuration of Neural") as caught:
+        resolved(StaticOptions(config=str(tmp_path)), "int8-static")
+    assert "best_configure.yaml, inc_config.json" in str(caught.value.hint)
+
+
+def test_the_home_folder_may_be_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "int8").mkdir()
+    (tmp_path / "int8" / "qconfig.json").write_text('{"static_quant": {"act_sym": true}}')
+    for place in ("~/int8", "~/int8/qconfig.json"):
+        options, _ = resolved(StaticOptions(config=place), "int8-static")
+        assert options == StaticOptions(act_sym=True)
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("a: [", "is no YAML file"),
-        ("calibration_sampling_size: 0\napproach: static", "cannot be followed: .*greater than"),
-        ("x" * (1 << 20) + "y", "expected at most 1048576"),
-    ],
+    "place",
+    ["nowhere.yaml", "no/model", "no/model:conf.yaml", "a/b/c", "~nobody-there/a", "./a", "a\0b"],
 )
-def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: str, reason: str) -> None:
-    file = tmp_path / "conf.yaml"
-    file.write_text(content, "utf-8")
-    with pytest.raises(UserError, match=reason):
-        resolved(StaticOptions(config=str(file)), "int8-static")
-
-
-@pytest.mark.parametrize("place", ["nowhere.yaml", "no/model", "no/model:conf.yaml", "a/b/c"])
 def test_a_file_that_is_not_there_is_said(place: str) -> None:
-    with pytest.raises(UserError, match=f"there is no file '{place}' here") as caught:
+    with pytest.raises(UserError) as caught:
         resolved(StaticOptions(config=place), "int8-static")
+    assert f"there is no file {place!r} here" in str(caught.value)
     assert "owner/name:file" in str(caught.value.hint)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_said_in_short() -> None:
+    with pytest.raises(UserError, match=r"there is no file 'x{80}' here"):
+        resolved(StaticOptions(config="x" * 5000), "int8-static")
 
 
 def test_a_model_of_the_hub_is_found_in_its_cache(
@@ -280,3 +149,77 @@ def test_a_model_of_the_hub_is_found_in_its_cache(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     options, _ = resolved(StaticOptions(config="me/int8:best_configure.yaml"), "int8-static")
     assert options == StaticOptions()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("a: [", "cannot be read as YAML: while parsing"),
+        ("x" * (1 << 20) + "y", "expected at most 1048576"),
+        ("[" * 5000, "cannot be read as YAML"),
+        ("a: !!python/object/apply:os.getcwd []", "cannot be read as YAML: could not determine"),
+        ("? !!python/tuple [[a]]\n: b", "cannot be read as YAML: unhashable type"),
+        ("a: !!int many", "cannot be read as YAML: invalid literal"),
+        ("a: !!int ''", "cannot be read as YAML: string index"),
+        ("a: !!bool x", "cannot be read as YAML: 'x'"),
+        ("a: !!timestamp x", "cannot be read as YAML: 'NoneType'"),
+        ("a: 1:" + "0:" * 200 + "0.0", "cannot be read as YAML: int too large"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, content: str, reason: str) -> None:
+    file = tmp_path / "conf.yaml"
+    file.write_text(content, "utf-8")
+    with pytest.raises(UserError, match=reason):
+        resolved(StaticOptions(config=str(file)), "int8-static")
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "conf.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="cannot be read as YAML: 'utf-8' codec") as caught:
+        resolved(StaticOptions(config=str(file)), "int8-static")
+    assert caught.value.hint == "Mend it, or name another."
+
+
+def test_a_file_that_holds_itself_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "conf.yaml"
+    file.write_text("static_quant: &all\n  act_sym: *all\n")
+    with pytest.raises(UserError, match="cannot be read as YAML: found unconstructable recursive"):
+        resolved(StaticOptions(config=str(file)), "int8-static")
+
+
+@pytest.mark.parametrize(
+    ("capability", "node", "options"),
+    [
+        (
+            "int4-rtn",
+            {"rtn": {"group_size": 16, "use_sym": True}},
+            {"group_size": 16, "use_sym": True},
+        ),
+        (
+            "int8-dynamic",
+            {"pt2e_dynamic_quant": {"local": {"bert.encoder.layer.0": {"w_dtype": "fp32"}}}},
+            {"float_layers": [r"bert\.encoder\.layer\.0\..*"]},
+        ),
+    ],
+)
+def test_a_step_does_what_the_configuration_says(
+    capability: str,
+    node: dict[str, Any],
+    options: dict[str, Any],
+    tiny_source: Source,
+    steps: Steps,
+) -> None:
+    source = tiny_source("bert")
+    assert steps(capability, source, config=node).digest == (
+        steps(capability, source, **options).digest
+    )
+
+
+def test_a_module_that_is_not_there_is_said_with_layers_like_it(
+    tiny_source: Source, steps: Steps
+) -> None:
+    node = {"pt2e_dynamic_quant": {"local": {"bert.encoder.layer.7": {"w_dtype": "fp32"}}}}
+    with pytest.raises(UserError, match=r"no layer .* is called 'bert\.encoder\.layer\.7'") as e:
+        steps("int8-dynamic", tiny_source("bert"), config=node)
+    assert str(e.value.hint).count("'bert.encoder.layer.") == 3

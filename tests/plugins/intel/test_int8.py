@@ -10,10 +10,10 @@ import models
 import numpy as np
 import pytest
 import torch
-from intel_modules import SIGNATURE, Block, Plain
+from intel_modules import IMAGES, SIGNATURE, Block, Patches, Plain
 from intel_steps import RecordingContext, Steps, error, exported, loaded, tensors
 
-from core_plugin_intel import int8, program, pt2e
+from core_plugin_intel import int8, program, pt2e, sensitivity
 from core_plugin_intel.options import DynamicOptions, StaticOptions
 from core_plugin_intel.rows import Rows
 from hwcore.contract import Artifact, Cancelled, Dataset, PluginError, UserError
@@ -144,6 +144,85 @@ def test_layers_can_be_left_in_float32(float32: int8.Float32, rows: Rows) -> Non
     assert "classifier" in floating
 
 
+def dtypes(graph: torch.fx.GraphModule) -> set[torch.dtype]:
+    """Those that operators are told to cast to."""
+    arguments = (a for node in graph.graph.nodes for a in (*node.args, *node.kwargs.values()))
+    return {a for a in arguments if isinstance(a, torch.dtype) and a.is_floating_point}
+
+
+def test_layers_can_be_computed_in_bfloat16(
+    float32: int8.Float32, rows: Rows, tiny_source: Source, tiny_data: Data, steps: Steps
+) -> None:
+    """The library's own rewriting casts to float16."""
+    names = ["classifier", r"bert\.encoder\.layer\.0\.attention\..*"]
+    graph = made_with(float32, rows, bf16_layers=names, float_layers=["bert.pooler.dense"])
+    assert dtypes(graph) == {torch.float32, torch.bfloat16}
+    floating = {name for name, quantized in pt2e.layers(graph).items() if not quantized}
+    assert len(floating) == 6
+    made = steps("int8-static", tiny_source("bert"), tiny_data("bert"), bf16_layers=names)
+    stored = exported(made).state_dict
+    halves = [name for name, tensor in stored.items() if tensor.dtype == torch.bfloat16]
+    assert len(halves) == 10  # weights and biases of five layers
+    assert not [name for name, tensor in stored.items() if tensor.dtype == torch.float16]
+    assert made.manifest.facts["ops_quantized"] == LINEARS
+    assert dtypes(exported(made).graph_module) >= {torch.bfloat16}
+    assert torch.float16 not in dtypes(exported(made).graph_module)
+    assert error(tiny_source("bert"), loaded(made), tiny_data("bert")) < 0.2
+
+
+def test_layers_in_bfloat16_without_a_bias_and_used_twice() -> None:
+    module = Twice().eval().requires_grad_(False)
+    graph = program.graph_of(program.capture(module, SIGNATURE))
+    row = (torch.randn(2, 5, 8),)
+    before = graph(*row)[0]
+    made = pt2e.quantize(graph, StaticOptions(), [row], halves=frozenset({"layer"}))
+    assert [name for name, _ in made.named_buffers() if "bfloat16" in name] == [
+        "model_layer_weight_bfloat16"
+    ]
+    torch.testing.assert_close(made(*row)[0], before, rtol=0.02, atol=0.02)
+
+
+class Twice(torch.nn.Module):  # type: ignore[misc]
+    """Two uses of one layer that has no bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.model = torch.nn.ModuleDict({"layer": torch.nn.Linear(8, 8, bias=False)})
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        layer = self.model["layer"]
+        return (layer(layer(x).tanh()),)
+
+
+@pytest.mark.parametrize("capability", ["int8-static", "int8-dynamic"])
+def test_convolutions_are_quantized_unless_they_are_named(
+    capability: str, tiny_source: Source, tiny_data: Data, steps: Steps
+) -> None:
+    source, data = tiny_source("vit"), tiny_data("vit")
+    name = "vit.embeddings.patch_embeddings.projection"
+    given = data if capability == "int8-static" else None
+    made = steps(capability, source, given)
+    assert made.manifest.facts["ops_quantized"] == LINEARS
+    left = steps(capability, source, given, float_layers=[name])
+    assert left.manifest.facts["ops_quantized"] == LINEARS - 1
+    assert left.manifest.facts["weight_bytes"] > made.manifest.facts["weight_bytes"]  # type: ignore[operator]
+    weights = [t for n, t in exported(left).state_dict.items() if name in n and t.dim() == 4]
+    assert [weight.dtype for weight in weights] == [torch.float32]
+    assert error(source, loaded(left), data) < 0.2
+
+
+def test_the_error_of_a_convolution_is_measured() -> None:
+    torch.manual_seed(0)
+    captured = program.capture(Patches().eval().requires_grad_(False), IMAGES)
+    rows = [(torch.randn(1, 3, 8, 8),) for _ in range(3)]
+    made = pt2e.quantize(program.graph_of(captured), StaticOptions(), rows)
+    assert pt2e.layers(made) == {"patch": True, "layer": True}
+    errors = sensitivity.errors(program.graph_of(captured), made, rows)
+    assert errors.keys() == {"patch", "layer"}
+    assert all(0 < lost < 0.01 for lost in errors.values())
+
+
 def test_a_layer_that_is_not_there_is_said_with_one_like_it(
     float32: int8.Float32, rows: Rows
 ) -> None:
@@ -170,9 +249,19 @@ def test_without_rows_it_says_so(tiny_source: Source, tiny_data: Data, steps: St
     data = tiny_data("bert")
     without = data.model_copy(update={"info": data.info.model_copy(update={"rows": {"tune": 3}})})
     for given in (None, without):
-        with pytest.raises(UserError, match="takes calibration rows, and there are none") as e:
+        with pytest.raises(UserError, match="at least 8 calibration rows, and there are 0") as e:
             steps("int8-static", tiny_source("bert"), given, RecordingContext())
         assert "--data" in str(e.value.hint)
+
+
+def test_too_few_rows_are_said_where_the_manifest_names_others(
+    tiny_source: Source, tiny_data: Data, steps: Steps
+) -> None:
+    data = tiny_data("bert")
+    rows = {"tune": 24, "calibration": 7}
+    few = data.model_copy(update={"info": data.info.model_copy(update={"rows": rows})})
+    with pytest.raises(UserError, match="at least 8 calibration rows, and there are 7"):
+        steps("int8-tuned", tiny_source("bert"), few, RecordingContext())
 
 
 def test_it_stops_between_two_rows_and_says_how_far_it_is(
@@ -219,7 +308,7 @@ def test_nothing_is_printed_and_nothing_is_left(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     capfd.readouterr()
-    for capability in ("int8-static", "int4-gptq"):
+    for capability in ("int8-static", "int4-rtn", "int4-hqq"):
         steps(capability, tiny_source("bert"), tiny_data("bert"), RecordingContext())
     assert capfd.readouterr() == ("", "")
     assert list(tmp_path.iterdir()) == []

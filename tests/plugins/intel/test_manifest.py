@@ -8,6 +8,7 @@ import pytest
 
 import core_plugin_intel
 from core_plugin_intel import options, plugin
+from core_plugin_intel.rows import LEAST
 from hwcore.contract import HOOKS
 from hwcore.host.manifest_file import read_manifest
 from hwcore.pipeline.recipes import read_recipe
@@ -34,6 +35,18 @@ def test_every_option_is_described() -> None:
     for schema in SCHEMAS.values():
         for name, field in schema["properties"].items():
             assert field.get("description"), name
+
+
+def test_a_row_that_leaves_layers_alone_says_by_which_option() -> None:
+    """But for those that find the layers themselves, and bfloat16, which no plan asks for."""
+    without = {row.id for row in MANIFEST.capabilities if row.keeps is None}
+    assert without == {"int8-tuned", "onnx-int8-tuned", "bf16"}
+    assert {row.keeps for row in MANIFEST.capabilities} == {"float_layers", None}
+
+
+def test_rows_to_calibrate_with_are_as_many_as_the_code_asks_for() -> None:
+    needs = [row.data for row in MANIFEST.capabilities if row.data is not None]
+    assert {need.rows for need in needs if need.role == "calibration"} == {LEAST}
 
 
 def test_the_code_has_the_hooks_that_are_claimed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import models
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 import torch
 from intel_steps import RecordingContext, Steps, tensors
 
+from core_plugin_intel.int8 import Float32
 from core_plugin_intel.options import StaticOptions, TunedOptions
 from core_plugin_intel.tuning import variants
-from hwcore.contract import Artifact, Cancelled, Dataset, Predict, UserError
+from hwcore.contract import Artifact, Cancelled, Dataset, PluginError, Predict, UserError
 from hwcore.data import batches, build_dataset, visible
 from hwcore.transformers import load_module, read_source
 
@@ -114,6 +116,58 @@ def test_where_nothing_will_do_the_best_is_kept_with_a_warning(
     plain = steps("int8-static", tiny_source("bert"), tiny_data("bert"), smooth_alpha=0.5)
     same = {"int8-tuned": made, "int8-static": plain}
     assert len({a.manifest.files["model.pt2"].sha256 for a in same.values()}) == 1
+
+
+def test_one_layer_stays_quantized_whatever_is_left(
+    tiny_source: Source, tiny_data: Data, steps: Steps
+) -> None:
+    """Layers that the options leave are none of those that trials can leave."""
+    scores = iter([1.0, *(0.1 * trial for trial in range(1, 10))])
+    ctx = RecordingContext(scoring=lambda predict: next(scores))
+    made = steps(
+        "int8-tuned",
+        tiny_source("bert"),
+        tiny_data("bert"),
+        ctx,
+        float_layers=[r"bert\.encoder\..*"],
+        try_smoothing=False,
+    )
+    assert made.manifest.facts["ops_quantized"] == 1  # of the pooler and the classifier
+    assert [line.split(": ")[0] for _, line in ctx.lines[:-1]] == ["trial 1", "trial 2"]
+    assert ctx.lines[-1] == (
+        "warning",
+        "none of 2 trials scored 0.9900 or more: the best of them, 0.2000, is kept",
+    )
+
+
+def test_without_a_layer_to_quantize_no_trial_is_made(
+    tiny_source: Source, tiny_data: Data, steps: Steps
+) -> None:
+    ctx = RecordingContext(scoring=lambda predict: 1.0)
+    with pytest.raises(PluginError, match="there is no layer left to quantize"):
+        steps("int8-tuned", tiny_source("bert"), tiny_data("bert"), ctx, float_layers=[".*"])
+    assert ctx.lines == []
+
+
+def test_a_trial_that_fails_leaves_the_best_before_it(
+    tiny_source: Source, tiny_data: Data, steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_whole = Float32.static
+
+    def fails(self: Float32, *args: Any, left: frozenset[str], **kwargs: Any) -> Any:
+        if left:
+            raise PluginError("the quantizer has lost a layer")
+        return made_whole(self, *args, left=left, **kwargs)
+
+    monkeypatch.setattr(Float32, "static", fails)
+    scores = iter([1.0, 0.3])
+    ctx = RecordingContext(scoring=lambda predict: next(scores))
+    made = steps("int8-tuned", tiny_source("bert"), tiny_data("bert"), ctx, try_smoothing=False)
+    assert made.manifest.facts["ops_quantized"] == 14
+    assert [line for level, line in ctx.lines if level == "warning"] == [
+        "trial 2 cannot be made, and is the last: the quantizer has lost a layer",
+        "none of 2 trials scored 0.9900 or more: the best of them, 0.3000, is kept",
+    ]
 
 
 def test_time_is_bounded(tiny_source: Source, tiny_data: Data, steps: Steps) -> None:

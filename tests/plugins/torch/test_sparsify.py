@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,40 +12,16 @@ import numpy as np
 import pytest
 import torch
 from command import Command
+from sparsify_steps import Context, sparsified
 
-from core_plugin_torch import plugin
-from hwcore.artifacts import seal
-from hwcore.contract import Artifact, Cancelled, Dataset, LineageStep, Sparsity, Target, UserError
+from core_plugin_torch.sparsity.patterns import share_of_zeros
+from hwcore.contract import Artifact, Cancelled, Dataset, Sparsity, UserError
 from hwcore.data import batches, build_dataset, example_inputs
-from hwcore.transformers import load_module, read_tensors
+from hwcore.transformers import load_module, read_source, read_tensors
 
 Source = Callable[..., Artifact]
 ROWS = ("magnitude", "wanda", "sparsegpt", "structured", "structured-data")
 DATA = ("wanda", "sparsegpt", "structured-data")
-
-
-@dataclass
-class Context:
-    """A `hwcore.contract.Context` that keeps what it is told; ``stop_after`` cancels."""
-
-    seed: int = 0
-    threads: int = 1
-    stop_after: int | None = None
-    fractions: list[float] = field(default_factory=list)
-    asked: int = 0
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        self.fractions.append(fraction)
-
-    def cancelled(self) -> bool:
-        self.asked += 1
-        return self.stop_after is not None and self.asked > self.stop_after
-
-    def log(self, message: str, level: str = "info") -> None:
-        raise AssertionError(f"unexpected: {message}")
-
-    def score(self, predict: Any) -> float:
-        raise AssertionError("no row of these scores")
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +40,9 @@ def sparsify(tmp_path: Path, data: Dataset) -> Callable[..., Artifact]:
         source: Artifact, capability: str = "magnitude", *, ctx: Any = None, **options: Any
     ) -> Artifact:
         out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
-        out.mkdir()
-        if capability in DATA:
-            options = {"rows": 6, **options}
-        draft = plugin.sparsify(
-            source=source,
-            capability=capability,
-            options=options,
-            data=data if capability in DATA else None,
-            target=Target(),
-            reference=source,
-            out=out,
-            ctx=ctx or Context(),
-        )
-        step = LineageStep(hook="sparsify", plugin="torch", version="0", capability=capability)
-        return seal(out, draft, source, step)
+        if capability not in DATA:
+            return sparsified(source, capability, out, ctx=ctx, **options)
+        return sparsified(source, capability, out, data=data, ctx=ctx, **{"rows": 6, **options})
 
     return make
 
@@ -118,6 +81,10 @@ def test_a_row_makes_a_model_that_loads(
     parameters: Any = source.manifest.facts["parameters"]
     assert (artifact.manifest.facts["parameters"] < parameters) == structured  # type: ignore[operator]
     module, inputs = load_module(artifact), example_inputs(source.component().signature)
+    layers = dict(module.model.named_modules())
+    for fact in facts.values():
+        weight = layers[fact["layer"]].weight
+        assert (weight.numel(), share_of_zeros(weight)) == (fact["parameters"], fact["share"])
     with torch.inference_mode():
         [found] = module(*[torch.from_numpy(array) for array in inputs.values()])
     assert bool(found.isfinite().all())
@@ -174,6 +141,68 @@ def test_layers_are_taken_out_and_the_rest_is_renumbered(tmp_path: Path, sparsif
     load_module(made)
 
 
+def test_facts_name_layers_as_they_are_numbered_afterwards(tmp_path: Path, sparsify: Make) -> None:
+    made = sparsify(_three_layers(tmp_path), "structured", channels=0, layers=1)
+    layers = dict(load_module(made).model.named_modules())
+    facts: Any = made.manifest.facts["sparsity"]
+    assert len(facts) == 2 * 4
+    for fact in facts.values():
+        assert share_of_zeros(layers[fact["layer"]].weight) == fact["share"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype", "scale"),
+    [
+        ("magnitude", torch.float16, 2e-7),
+        ("magnitude", torch.bfloat16, 3e-40),
+        ("sparsegpt", torch.float16, 2e-7),
+    ],
+)
+def test_zeros_are_those_of_the_dtype_that_is_written(
+    capability: str, dtype: torch.dtype, scale: float, tmp_path: Path, sparsify: Make
+) -> None:
+    """Weights near the least number of their dtype round to zeros that are in no pattern."""
+    source = _small_weights(tmp_path, dtype, scale)
+    made = sparsify(source, capability, pattern="1x4")
+    facts: Any = made.manifest.facts["sparsity"]
+    measured = _measured(made)
+    assert measured == {name: fact["share"] for name, fact in facts.items()}
+    small = facts.pop(f"{SMALL}.weight")
+    assert small["pattern"] == "unstructured"
+    assert 0.51 < small["share"] < 1
+    assert {(fact["pattern"], fact["share"]) for fact in facts.values()} == {("1x4", 0.5)}
+    assert made.traits.sparsity is not None
+    assert made.traits.sparsity.pattern == "unstructured"
+    assert made.traits.sparsity.share > 0.5
+
+
+def test_so_are_those_of_parts(tmp_path: Path, sparsify: Make) -> None:
+    source = _small_weights(tmp_path, torch.float16, 2e-7)
+    made = sparsify(source, "structured", heads=0, channels=0.25, exclude=["*.layer.1"])
+    facts: Any = made.manifest.facts["sparsity"]
+    assert {name: fact["pattern"] for name, fact in facts.items()} == {
+        "bert.encoder.layer.0.intermediate.dense.weight": "structured",
+        f"{SMALL}.weight": "unstructured",
+    }
+    measured = _measured(made)
+    assert measured == {name: fact["share"] for name, fact in facts.items()}
+    assert measured[f"{SMALL}.weight"] > 0.3
+
+
+SMALL = "bert.encoder.layer.0.output.dense"
+
+
+def _small_weights(folder: Path, dtype: torch.dtype, scale: float) -> Artifact:
+    """A BERT in a narrow dtype, and one layer's weights so small that some are zero in it."""
+    import transformers
+
+    home = models.tiny("bert", folder / "narrow")
+    model = transformers.BertForSequenceClassification.from_pretrained(home)
+    model.get_submodule(SMALL).weight.data *= scale
+    model.to(dtype).save_pretrained(home)
+    return read_source(home, into=folder / "narrow-source")
+
+
 def test_layers_that_are_not_numbered_are_not_renumbered() -> None:
     from core_plugin_torch.sparsify import _renumbered
 
@@ -195,8 +224,6 @@ def test_layers_that_are_not_numbered_are_not_renumbered() -> None:
 def _three_layers(folder: Path) -> Artifact:
     """A ViT of three layers: of two, none can go."""
     import transformers
-
-    from hwcore.transformers import read_source
 
     home = folder / "three"
     torch.manual_seed(0)

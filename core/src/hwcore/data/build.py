@@ -8,6 +8,7 @@ from pathlib import Path
 from hwcore.artifacts.files import refuse_endless
 from hwcore.contract import Array, Artifact, Dataset, DatasetInfo, Metric, Role, UserError
 from hwcore.data.images import Images
+from hwcore.data.labels import first_difference
 from hwcore.data.layout import VISIBLE, role_folder
 from hwcore.data.material import Material, classes
 from hwcore.data.metrics import METRICS
@@ -117,6 +118,34 @@ def check_kind(data: Path, source: Artifact) -> None:
             # No way out for a classifier: made-up inputs hardly prove that it keeps its accuracy.
             hint=f"Give {kind} with {contents}"
             + ("." if classes(source) else ", or leave --data out: inputs are then made up."),
+        )
+
+
+def check_made_for(dataset: Dataset, source: Artifact) -> None:
+    """Refuse a dataset that was made for a model of another task, or with other classes.
+
+    Raises `UserError`.
+    """
+    info, known = dataset.info, classes(source)
+    again = "Give the file or folder that it was made of: rows are then made for this model."
+    if info.task != source.task:
+        raise UserError(
+            f"{dataset.path} was made for {info.task}, and the model is for {source.task}",
+            hint=again,
+        )
+    if not info.labels or not known:
+        return
+    if len(info.labels) != len(known):
+        raise UserError(
+            f"{dataset.path} has {len(info.labels)} classes, and the model knows {len(known)}",
+            hint=again,
+        )
+    differing = first_difference(info.labels, known)
+    if differing is not None:
+        raise UserError(
+            f"{dataset.path} calls class {differing} {info.labels[differing]!r}, and the model "
+            f"calls it {known[differing]!r}: id2label in its config.json",
+            hint=again,
         )
 
 

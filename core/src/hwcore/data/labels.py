@@ -56,5 +56,11 @@ class LabelMap:
         )
 
 
+def first_difference(names: Sequence[str], others: Sequence[str]) -> int | None:
+    """The first class id that two lists of one length name differently, whatever the case."""
+    pairs = enumerate(zip(names, others, strict=True))
+    return next((id for id, (one, other) in pairs if _fold(one) != _fold(other)), None)
+
+
 def _fold(name: str) -> str:
     return name.strip().casefold()

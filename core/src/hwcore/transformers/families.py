@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from hwcore.contract import UserError
 
-Modality = Literal["text", "image"]
+Modality = Literal["text", "image", "maps"]
+"""``maps`` takes an image, too, and its hidden states are feature maps rather than tokens: of such
+models the classifiers are read."""
 
 HEADS: dict[Modality, dict[str, str]] = {
     "text": {"Model": "feature-extraction", "ForSequenceClassification": "text-classification"},
     "image": {"Model": "feature-extraction", "ForImageClassification": "image-classification"},
+    "maps": {"ForImageClassification": "image-classification"},
 }
 """Task by the end of the architecture's name."""
 
@@ -37,6 +40,8 @@ FAMILIES = (
     Family("albert", "Albert", segments=True),
     Family("bert", "Bert", segments=True),
     Family("camembert", "Camembert", padded_positions=True),
+    Family("convnext", "ConvNext", "maps"),
+    Family("convnextv2", "ConvNextV2", "maps"),
     Family("deberta-v2", "DebertaV2", segments=True),
     Family("deit", "DeiT", "image", extra_tokens=2),
     Family("distilbert", "DistilBert", width="dim"),

@@ -92,9 +92,11 @@ def _image(
     config: dict[str, Any], family: Family
 ) -> tuple[tuple[TensorSpec, ...], tuple[Dim, ...], tuple[int | str, ...]]:
     height, width = _pair(config, "image_size")
-    patch_height, patch_width = _pair(config, "patch_size")
     shape = (BATCH, whole(config, "num_channels"), height, width)
     pixels = TensorSpec(name="pixel_values", dtype="float32", shape=shape, fill=Normal())
+    if family.modality == "maps":
+        return (pixels,), (), ()  # a classifier, whose hidden states are no output
+    patch_height, patch_width = _pair(config, "patch_size")
     tokens = (height // patch_height) * (width // patch_width) + family.extra_tokens
     return (pixels,), (), (BATCH, tokens, whole(config, family.width))
 

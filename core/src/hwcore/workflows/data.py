@@ -46,14 +46,16 @@ def open_data(
     is fewer.
     """
     from hwcore.data import build_dataset, read_dataset
-    from hwcore.data.build import check_kind
+    from hwcore.data.build import check_kind, check_made_for
     from hwcore.data.split import DEFAULT_ROWS
 
     path = request.path.expanduser()
     if not path.exists():
         raise UserError(f"{path} is not there", hint="--data takes a file or a folder.")
     if (path / DATASET).exists():
-        return read_dataset(path)
+        dataset = read_dataset(path)
+        check_made_for(dataset, source)
+        return dataset
     check_kind(path, source)  # before the whole of it is hashed
     test_rows = max(test_rows or 0, DEFAULT_ROWS["test"])
     key = _key(request, path, source, seed, test_rows)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
 
-from hwcore.contract import Capability, Plan, PlannedStep, Sensitivity, Treatment
+from hwcore.contract import Artifact, Capability, Plan, PlannedStep, Sensitivity, Treatment
 from hwcore.evaluate import Quality, paired_bound
 from hwcore.host import PluginHost
-from hwcore.pipeline import trains
+from hwcore.pipeline import StepRecord, trains
 from hwcore.workflows.keep import Kept, Layer, keep
 from hwcore.workflows.study import Mixed, Trial
 
@@ -16,9 +19,14 @@ SUFFIX = "-mixed"
 MAX_NAME = 64
 SHOWN = 3
 """Names of layers that a summary has at most."""
+PRUNED = "sparsity"
+"""The fact of a step that prunes: of each tensor, and in it the ``layer`` by sensitivity's name."""
 ZEROS: dict[float, Treatment] = {
     0.5: "zeros-50", 0.75: "zeros-75", 0.9: "zeros-90", 0.95: "zeros-95",
 }  # fmt: skip
+
+Made = Callable[[StepRecord], Artifact | None]
+"""What a step that was done has made; ``None`` where it is not there any more."""
 
 
 class Loss(NamedTuple):
@@ -36,6 +44,7 @@ def mixed_trials(
     max_drop: float,
     host: PluginHost,
     ask: Callable[[], Sensitivity | None],
+    made: Made,
     id_of: Callable[[Plan], str],
 ) -> list[Trial]:
     """A trial for each plan that exceeded the tolerance and may stay within it when mixed.
@@ -57,10 +66,10 @@ def mixed_trials(
         sensitivity = ask() if losses else None
         if sensitivity is None:
             continue
-        made = mix(trial, losses, sensitivity, max_drop)
-        if made is None:
+        proposal = mix(trial, losses, sensitivity, max_drop, made)
+        if proposal is None:
             continue
-        plan, mixed = made
+        plan, mixed = proposal
         variant = Trial(id=id_of(plan), plan=plan, mixed=mixed)
         if variant.id not in ids:
             found.append(variant)
@@ -91,14 +100,14 @@ def treatment_of(row: Capability, step: PlannedStep) -> Treatment | None:
 
 
 def mix(
-    trial: Trial, losses: Sequence[Loss], sensitivity: Sensitivity, max_drop: float
+    trial: Trial, losses: Sequence[Loss], sensitivity: Sensitivity, max_drop: float, made: Made
 ) -> tuple[Plan, Mixed] | None:
     """The plan with its worst layers left alone; ``None`` where that cannot help.
 
     Of several steps, it is the one whose treatment costs most.
     """
     quality = trial.quality
-    errors = {loss: _layers(sensitivity, loss, trial.plan) for loss in losses}
+    errors = {loss: _layers(sensitivity, loss, trial, made) for loss in losses}
     worst = max(losses, key=lambda loss: sum(layer.error for layer in errors[loss]), default=None)
     if quality is None or worst is None:
         return None
@@ -136,14 +145,50 @@ def _least(quality: Quality) -> float:
     return 0.0 if quality.metric == "cosine" else paired_bound(0, 0, quality.rows)
 
 
-def _layers(sensitivity: Sensitivity, loss: Loss, plan: Plan) -> list[Layer]:
-    """What the step treats: all that was measured but what its options leave out by name."""
-    left = _names(plan.work[loss.place], loss.option)
+def _layers(sensitivity: Sensitivity, loss: Loss, trial: Trial, made: Made) -> list[Layer]:
+    """What the step treats, of all that was measured: what it says that it did, where it does,
+    and never what its options leave out."""
+    left = _names(trial.plan.work[loss.place], loss.option)
+    pruned = _pruned(trial, loss.place, made)
     return [
         Layer(layer.name, layer.error[loss.treatment], layer.time_share)
         for layer in sensitivity.layers
-        if loss.treatment in layer.error and layer.name not in left
+        if loss.treatment in layer.error
+        and (pruned is None or layer.name in pruned)
+        and not any(_means(pattern, layer.name) for pattern in left)
     ]
+
+
+def _pruned(trial: Trial, place: int, made: Made) -> set[str] | None:
+    """The layers that a step put zeros into; ``None`` where it prunes none, or does not say."""
+    if trial.plan.work[place].hook != "sparsify" or place >= len(trial.steps):
+        return None
+    before = _zeros(made(trial.steps[place - 1])) if place else {}
+    after = _zeros(made(trial.steps[place]))
+    return {fact["layer"] for name, fact in after.items() if before.get(name) != fact} or None
+
+
+def _zeros(artifact: Artifact | None) -> dict[str, dict[str, Any]]:
+    """The fact of an artifact, as far as it names layers."""
+    facts = artifact.manifest.facts.get(PRUNED) if artifact is not None else None
+    entries = facts.items() if isinstance(facts, dict) else ()
+    return {
+        name: fact
+        for name, fact in entries
+        if isinstance(fact, dict) and isinstance(fact.get("layer"), str)
+    }
+
+
+def _means(pattern: str, name: str) -> bool:
+    """Whether a plugin may take a pattern for a layer: as a shell pattern for its name or for what
+    it lies in, or as a regular expression of its name."""
+    parts = name.split(".")
+    ways = (".".join(parts[: end + 1]) for end in range(len(parts)))
+    if any(fnmatchcase(way, pattern) for way in ways):
+        return True
+    with suppress(re.error):
+        return re.fullmatch(pattern, name) is not None
+    return False
 
 
 def _names(step: PlannedStep, option: str) -> list[str]:

@@ -181,6 +181,7 @@ def optimize(
                 request.max_drop,
                 host,
                 ask=once(lambda: _sensitivity(request, source, data, host, cache, reporter)),
+                made=lambda record: cache.artifact(record.key),
                 id_of=lambda plan: _trial_id(plan, data, host, request, threads),
             )
         )

@@ -27,14 +27,15 @@ def bf16(source: Artifact, options: HalfOptions, out: Path, ctx: Context) -> Dra
     phase(ctx, 0.0, "loading the model")
     module = load_module(source)
     count = layers.parameters(module)
-    floats = layers.matching(options.float_layers, list(layers.linears(module)))
+    names = [*layers.linears(module), *layers.convolutions(module)]
+    floats = layers.matching(options.float_layers, names, layers.untouched(module))
     for name, layer in list(module.named_modules()):
         parent, _, own = name.rpartition(".")
         if name.removeprefix(layers.PREFIX) in floats:
             continue
         if isinstance(layer, nn.Linear | nn.Conv2d):
             setattr(module.get_submodule(parent), own, modules.HalfProduct(layer))
-        elif isinstance(layer, nn.Embedding):
+        elif type(layer) is nn.Embedding:
             setattr(module.get_submodule(parent), own, modules.HalfEmbedding(layer))
     phase(ctx, 0.3, "capturing the graph")
     captured = program.capture(module, source.component().signature, seed=ctx.seed)

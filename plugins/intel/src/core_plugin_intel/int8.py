@@ -41,8 +41,7 @@ def dynamic(source: Artifact, options: DynamicOptions, out: Path, ctx: Context) 
     float32 = Float32(source, options, ctx)
     phase(ctx, 0.3, "quantizing")
     row = program.example_tensors(source.component().signature, ctx.seed)
-    floats = layers.matching(options.float_layers, float32.layers, float32.convolutions)
-    made = pt2e.quantize(float32.graph(), options, [row], floats=floats)
+    made = pt2e.quantize(float32.graph(), options, [row], floats=float32.floats(options))
     phase(ctx, 0.8, "writing")
     return program.write(float32.again(made), source, DYNAMIC, float32.parameters, out)
 
@@ -62,9 +61,9 @@ class Float32:
         self._signature = source.component().signature
         self._seed = ctx.seed
         self.module = load_module(source, attention=attention)
-        self.layers = list(layers.linears(self.module))
-        """Names of the linear layers."""
-        self.convolutions = layers.convolutions(self.module)
+        self._linears = list(layers.linears(self.module))
+        self._convolutions = layers.convolutions(self.module)
+        self._untouched = layers.untouched(self.module)
         self.parameters = layers.parameters(self.module)
         if options.embeddings == "int8":
             modules.narrow_embeddings(self.module)
@@ -74,6 +73,23 @@ class Float32:
     def graph(self) -> GraphModule:
         """A copy of the graph, to be changed."""
         return program.graph_of(self._program)
+
+    def floats(self, options: StaticOptions | DynamicOptions) -> frozenset[str]:
+        """Names of the layers that the options leave in float32.
+
+        Raises `UserError` for one that the model does not have.
+        """
+        names = [*self._linears, *self._convolutions]
+        return layers.matching(options.float_layers, names, self._untouched)
+
+    def halves(self, options: StaticOptions) -> frozenset[str]:
+        """Names of the layers that the options want in bfloat16. Raises as `floats` does."""
+        return layers.matching(options.bf16_layers, self._linears) - self.floats(options)
+
+    def quantizable(self, options: StaticOptions) -> frozenset[str]:
+        """Names of the layers that are run, and that the options do not leave."""
+        run = pt2e.layers(self._program.graph_module).keys()
+        return frozenset(run - self.floats(options) - self.halves(options))
 
     def smoothed(
         self, options: StaticOptions, rows: Rows, *, begin: float, end: float
@@ -100,8 +116,8 @@ class Float32:
         """
         middle = begin if options.smooth_alpha is None else (begin + end) / 2
         graph = self.smoothed(options, rows, begin=begin, end=middle)
-        floats = layers.matching(options.float_layers, self.layers, self.convolutions) | left
-        halves = layers.matching(options.bf16_layers, self.layers) - floats
+        floats = self.floats(options) | left
+        halves = self.halves(options) - left
         calibrating = rows.between(middle, end, "calibrating")
         return pt2e.quantize(graph, options, calibrating, floats=floats, halves=halves)
 

@@ -63,6 +63,11 @@ class Int8Embedding(nn.Module):  # type: ignore[misc]
         codes, scale = functional.embedding(ids, self.codes), functional.embedding(ids, self.scale)
         return codes.to(scale.dtype) * scale
 
+    @property
+    def weight(self) -> Tensor:
+        """The whole table, float32 ``[rows, width]``: DeBERTa reads it beside the lookups."""
+        return self.codes.to(self.scale.dtype) * self.scale
+
 
 class HalfProduct(nn.Module):  # type: ignore[misc]
     """A linear layer or convolution in bfloat16 between layers in float32."""
@@ -74,6 +79,11 @@ class HalfProduct(nn.Module):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """As the layer."""
         return self.layer(x.to(torch.bfloat16)).to(torch.float32)
+
+    @property
+    def weight(self) -> Tensor:
+        """As the layer has it, in float32: models of images cast their inputs to its dtype."""
+        return self.layer.weight.to(torch.float32)
 
 
 class HalfEmbedding(nn.Module):  # type: ignore[misc]
@@ -87,10 +97,15 @@ class HalfEmbedding(nn.Module):  # type: ignore[misc]
         """Int64 ``[…]`` to float32 ``[…, width]``."""
         return self.layer(ids).to(torch.float32)
 
+    @property
+    def weight(self) -> Tensor:
+        """The whole table, float32 ``[rows, width]``."""
+        return self.layer.weight.to(torch.float32)
+
 
 def narrow_embeddings(module: nn.Module) -> None:
     """Store every embedding table of a module in 8 bits."""
     for name, layer in list(module.named_modules()):
-        if isinstance(layer, nn.Embedding):
+        if type(layer) is nn.Embedding:  # one of its own class may do more than look up
             parent, _, own = name.rpartition(".")
             setattr(module.get_submodule(parent), own, Int8Embedding(layer.weight))

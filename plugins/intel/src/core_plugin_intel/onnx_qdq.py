@@ -10,13 +10,23 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
+from torch.fx import GraphModule
 
-from core_plugin_intel import program
+from core_plugin_intel import program, tuning
 from core_plugin_intel.int8 import STATIC, Float32
 from core_plugin_intel.libraries import NOISY, require
-from core_plugin_intel.options import StaticOptions
+from core_plugin_intel.options import StaticOptions, TunedOptions
 from core_plugin_intel.rows import Rows, phase
-from hwcore.contract import Artifact, Component, Context, Dataset, Draft, PluginError, Signature
+from hwcore.contract import (
+    Artifact,
+    Component,
+    Context,
+    Dataset,
+    Draft,
+    PluginError,
+    Signature,
+    UserError,
+)
 from hwcore.vendor import quiet
 
 FORMAT = "onnx"
@@ -24,6 +34,8 @@ FILE = "model.onnx"
 WEIGHTS = FILE + ".data"
 OPSET = 21
 """The first whose operators take every type of the program's scales and zero points."""
+ATTENTION = "eager"
+"""Of scaled dot-product attention the exporter makes more operators than it has spelt out."""
 LARGEST = 1 << 30
 """Bytes of tensors that are written into the model's own file: it can have 2 GiB."""
 
@@ -33,20 +45,50 @@ def static(
 ) -> Draft:
     """The model of ``int8-static``, written as ONNX.
 
-    Raises what that does, and `UserError` where the packages of the extra are not installed.
+    Raises what that does, and `UserError` where the packages of the extra are not installed, or
+    layers are wanted in bfloat16.
     """
+    _check_possible(options)
+    rows = Rows(source, data, options.calibration_sampling_size, ctx)
+    float32 = Float32(source, options, ctx, attention=ATTENTION)
+    made = float32.static(options, rows, begin=0.2, end=0.6)
+    return _exported(float32, made, source, out, ctx, begin=0.6)
+
+
+def tuned(
+    source: Artifact, options: TunedOptions, data: Dataset | None, out: Path, ctx: Context
+) -> Draft:
+    """The model of ``int8-tuned``, scored as the torch graph that it is written from.
+
+    Raises what that does, and `UserError` as `static`.
+    """
+    _check_possible(options)
+    float32, made = tuning.best(source, options, data, ctx, attention=ATTENTION)
+    return _exported(float32, made, source, out, ctx, begin=tuning.END)
+
+
+def _check_possible(options: StaticOptions) -> None:
     for name in ("onnx", "onnxscript", "onnx_ir"):
         require(name, "writing ONNX")
-    rows = Rows(source, data, options.calibration_sampling_size, ctx)
-    # Of scaled dot-product attention the exporter makes more operators than it has spelt out.
-    float32 = Float32(source, options, ctx, attention="eager")
-    made = float32.static(options, rows, begin=0.2, end=0.6)
-    phase(ctx, 0.6, "capturing the graph")
+    if options.bf16_layers:
+        raise UserError(
+            "bf16_layers asks for products in bfloat16, which ONNX Runtime does not have on CPUs",
+            hint="Name these layers in float_layers, or use the row that makes a torch program.",
+        )
+
+
+def _exported(
+    float32: Float32, made: GraphModule, source: Artifact, out: Path, ctx: Context, *, begin: float
+) -> Draft:
+    """Write a quantized graph. Progress goes from ``begin`` to 1."""
+    phase(ctx, begin, "capturing the graph")
     captured = float32.again(made)
     counts = program.count(captured)
-    phase(ctx, 0.7, "translating")
+    if not counts.operations:
+        raise program.none_left()
+    phase(ctx, begin + 0.25 * (1 - begin), "translating")
     model = _translate(captured, source.component().signature)
-    phase(ctx, 0.9, "writing")
+    phase(ctx, begin + 0.75 * (1 - begin), "writing")
     _write(model, out)
     return Draft(
         format=FORMAT,

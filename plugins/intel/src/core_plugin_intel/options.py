@@ -18,20 +18,25 @@ class _Options(Value):
     model_config = ConfigDict(use_attribute_docstrings=True)  # they become descriptions
 
     float_layers: tuple[str, ...] = ()
-    """Linear layers to leave in float32, as regular expressions of their whole names."""
+    """Linear layers and convolutions to leave in float32, as regular expressions of their whole
+    names."""
+    config: str | dict[str, JsonValue] | None = None
+    """Neural Compressor's own configuration, of version 1, 2 or 3: a YAML or JSON file, a folder
+    that has one, a model on the hub that has one (``owner/name``, or ``owner/name:file``), or what
+    stands in it."""
+
+
+class _Compact(_Options):
     embeddings: Literal["int8", "float32"] = "int8"
     """How embedding tables are stored: in 8 bits with a scale for each row, or as they are."""
 
 
-class _Configurable(_Options):
+class _Products(_Compact):
     w_granularity: Literal["per_channel", "per_tensor"] = "per_channel"
     """Weights get a scale for each output channel, or one in all."""
-    config: str | dict[str, JsonValue] | None = None
-    """Neural Compressor's own configuration, of version 2 or 3: a YAML file, a model on the hub
-    that has one (``owner/name``, or ``owner/name:file``), or what stands in it."""
 
 
-class StaticOptions(_Configurable):
+class StaticOptions(_Products):
     """Options of ``int8-static`` and ``onnx-int8``."""
 
     act_algo: Literal["minmax", "kl"] = "minmax"
@@ -45,13 +50,14 @@ class StaticOptions(_Configurable):
     smooth_alpha: float | None = Field(default=None, ge=0, le=1)
     """How much of the activations' outliers moves into the weights (SmoothQuant, arXiv
     2211.10438) before ranges are measured; null for none."""
-    calibration_sampling_size: int = Field(default=64, ge=1)
+    calibration_sampling_size: int = Field(default=64, ge=8)
     """Calibration rows to read at most."""
     bf16_layers: tuple[str, ...] = ()
-    """Linear layers to compute in bfloat16, as regular expressions of their whole names."""
+    """Linear layers to compute in bfloat16, as regular expressions of their whole names; not as
+    ONNX, which ONNX Runtime could not run."""
 
 
-class DynamicOptions(_Configurable):
+class DynamicOptions(_Products):
     """Options of ``int8-dynamic``."""
 
     act_dtype: Literal["uint8", "int8"] = "uint8"
@@ -59,7 +65,7 @@ class DynamicOptions(_Configurable):
 
 
 class TunedOptions(StaticOptions):
-    """Options of ``int8-tuned``."""
+    """Options of ``int8-tuned`` and ``onnx-int8-tuned``."""
 
     tolerable_loss: float = Field(default=0.01, ge=0)
     """How much of the score may be lost."""
@@ -73,20 +79,15 @@ class TunedOptions(StaticOptions):
     """Seconds after which no further trial is begun; null for no limit."""
 
 
-class HalfOptions(Value):
+class HalfOptions(_Options):
     """Options of ``bf16``."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
-    float_layers: tuple[str, ...] = ()
-    """Linear layers to leave in float32, as regular expressions of their whole names."""
-
-
-class Int8WeightOptions(_Options):
+class Int8WeightOptions(_Compact):
     """Options of ``int8-weights``."""
 
 
-class Int4Options(_Options):
+class Int4Options(_Compact):
     """What the algorithms for 4 bits share."""
 
     group_size: int = Field(default=32, ge=8)
@@ -108,13 +109,15 @@ class HqqOptions(Int4Options):
 
 
 class _Sampled(Int4Options):
-    calibration_sampling_size: int = Field(default=64, ge=1)
+    calibration_sampling_size: int = Field(default=64, ge=8)
     """Calibration rows to read at most."""
 
 
 class GptqOptions(_Sampled):
     """Options of ``int4-gptq``."""
 
+    use_sym: bool = False
+    """Codes around zero, without the zero points that follow the weights."""
     act_order: bool = False
     """Round the channels with the largest activations first."""
 
@@ -140,6 +143,7 @@ BY_CAPABILITY: dict[str, type[Value]] = {
     "int8-dynamic": DynamicOptions,
     "int8-tuned": TunedOptions,
     "onnx-int8": StaticOptions,
+    "onnx-int8-tuned": TunedOptions,
     "bf16": HalfOptions,
     "int8-weights": Int8WeightOptions,
     "int4-rtn": RtnOptions,

@@ -11,7 +11,7 @@ import copy
 import errno
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.export import ExportedProgram
@@ -74,6 +74,15 @@ def graph_of(program: ExportedProgram) -> torch.fx.GraphModule:
     return made
 
 
+def tensor_of(graph: torch.fx.GraphModule, node: torch.fx.Node) -> torch.Tensor:
+    """The parameter or buffer behind a ``get_attr`` node."""
+    value: Any = graph
+    for part in str(node.target).split("."):
+        value = getattr(value, part)
+    found: torch.Tensor = value.data
+    return found
+
+
 def drop_unused(graph: torch.fx.GraphModule) -> None:
     """Remove what no operator reads any more, such as the weights before they were rounded.
 
@@ -84,6 +93,13 @@ def drop_unused(graph: torch.fx.GraphModule) -> None:
         if name not in used:
             parent, _, own = name.rpartition(".")
             delattr(graph.get_submodule(parent), own)
+
+
+def none_left() -> PluginError:
+    """The error of a model in which nothing has fewer bits."""
+    return PluginError(
+        "there is no layer left to quantize", hint="Leave fewer layers in floating point."
+    )
 
 
 def write(
@@ -97,9 +113,7 @@ def write(
     """
     found = count(program)
     if not found.operations:
-        raise PluginError(
-            "there is no layer left to quantize", hint="Leave fewer layers in floating point."
-        )
+        raise none_left()
     _strip(program)
     with quiet("torch"):
         torch.export.save(program, out / FILE)

@@ -14,12 +14,13 @@ from torch.fx import GraphModule, Node
 from core_plugin_intel.layers import PREFIX
 from core_plugin_intel.libraries import quantization, silent
 from core_plugin_intel.options import DynamicOptions, StaticOptions
-from core_plugin_intel.program import drop_unused
+from core_plugin_intel.program import PRODUCTS, drop_unused, tensor_of
 from core_plugin_intel.rows import Row
 from hwcore.contract import PluginError
 
 LINEAR = torch.ops.aten.linear.default
 MULTIPLY = torch.ops.aten.mul.Tensor
+CAST = torch.ops.aten.to.dtype
 OF_ACTIVATIONS = frozenset({MULTIPLY, torch.ops.aten.matmul.default, torch.ops.aten.bmm.default})
 """Products of two activations: gates, and attention where it is spelt out."""
 
@@ -35,8 +36,8 @@ def quantize(
     """Put quantize and dequantize operators around products, and round the weights to int8.
 
     ``rows`` are what ranges are measured on; dynamic quantization takes one, of any values: the
-    operators that measure at run time are chosen by a call. ``floats`` and ``halves`` are names
-    of linear layers to leave in float32 and to compute in bfloat16. The graph is changed.
+    operators that measure at run time are chosen by a call. ``floats`` are names of layers to
+    leave in float32, ``halves`` of linear layers to compute in bfloat16. The graph is changed.
 
     Raises `PluginError` if ranges were not measured, or layers are not as they were asked for.
     """
@@ -47,7 +48,7 @@ def quantize(
         # Said of the class, and kept from one model to the next by whoever was last.
         before, W8A8PT2EQuantizer.is_dynamic = W8A8PT2EQuantizer.is_dynamic, dynamic
         try:
-            quantizer = W8A8PT2EQuantizer(_config(options, floats, halves))
+            quantizer = W8A8PT2EQuantizer(_config(options, floats | halves))
             graph._exported = True
             prepared = _unobserve_products(quantizer.prepare(graph))
             for done, row in enumerate(rows):
@@ -57,7 +58,8 @@ def quantize(
             converted: GraphModule = quantizer.convert(prepared, fold_quantize=True)
         finally:
             W8A8PT2EQuantizer.is_dynamic = before
-    _check_placed(converted, floats, halves)
+    _check_placed(converted, floats | halves)
+    _halve(converted, halves)
     drop_unused(converted)
     return converted
 
@@ -69,17 +71,12 @@ def layer_of(node: Node) -> str:
 
 
 def layers(graph: GraphModule) -> dict[str, bool]:
-    """Every linear layer of a graph, and whether its weights are quantized.
-
-    Those that were rewritten to bfloat16 come from no layer any more.
-    """
-    found = [node for node in graph.graph.nodes if node.target is LINEAR and layer_of(node)]
+    """Every linear layer and convolution of a graph, and whether its weights are quantized."""
+    found = [node for node in graph.graph.nodes if node.target in PRODUCTS and layer_of(node)]
     return {layer_of(node): _is_dequantized(node.args[1]) for node in found}
 
 
-def _config(
-    options: StaticOptions | DynamicOptions, floats: frozenset[str], halves: frozenset[str]
-) -> object:
+def _config(options: StaticOptions | DynamicOptions, left: frozenset[str]) -> object:
     library = quantization()
     kind = library.INT8StaticQuantConfig
     chosen: dict[str, object] = {
@@ -91,9 +88,8 @@ def _config(
     else:
         chosen |= {"act_sym": options.act_sym, "act_algo": options.act_algo}
     config = kind(**chosen)
-    for dtype, names in (("fp32", floats), ("bf16", halves)):
-        for name in sorted(names):
-            config.set_local(f"{PREFIX}{name}", kind(w_dtype=dtype, act_dtype=dtype))
+    for name in sorted(left):
+        config.set_local(f"{PREFIX}{name}", kind(w_dtype="fp32", act_dtype="fp32"))
     return config
 
 
@@ -135,14 +131,43 @@ def _check_measured(prepared: GraphModule, *, dynamic: bool) -> None:
             raise PluginError(f"no calibration row came past {name}: its range is not known")
 
 
-def _check_placed(converted: GraphModule, floats: frozenset[str], halves: frozenset[str]) -> None:
+def _check_placed(converted: GraphModule, left: frozenset[str]) -> None:
     for name, quantized in layers(converted).items():
-        if name in halves or quantized == (name in floats):
+        if quantized == (name in left):
             done = "quantized" if quantized else "left in float32"
             raise PluginError(
                 f"Neural Compressor has {done} the layer {name}, against its configuration",
                 hint="Name other layers in float_layers and bf16_layers.",
             )
+
+
+def _halve(converted: GraphModule, halves: frozenset[str]) -> None:
+    """Compute linear layers in bfloat16, between casts, and store their weights so.
+
+    The library has a rewriting for this that casts to float16, whichever it is asked for (3.10).
+    """
+    graph = converted.graph
+    for node in list(graph.nodes):
+        if node.target is not LINEAR or layer_of(node) not in halves:
+            continue
+        with graph.inserting_before(node):
+            given = graph.call_function(CAST, (node.args[0], torch.bfloat16))
+            node.args = (given, *(_stored_half(converted, held) for held in node.args[1:]))
+        with graph.inserting_after(node):
+            cast = graph.call_function(CAST, (node, torch.float32))
+        for user in [user for user in node.users if user is not cast]:
+            user.replace_input_with(node, cast)
+    converted.recompile()
+
+
+def _stored_half(converted: GraphModule, held: Node | None) -> Node | None:
+    """A weight or bias in bfloat16; one for all that read it."""
+    if held is None:
+        return None
+    name = f"{held.target}_bfloat16".replace(".", "_")
+    if not hasattr(converted, name):
+        converted.register_buffer(name, tensor_of(converted, held).to(torch.bfloat16))
+    return converted.graph.get_attr(name)
 
 
 def _is_dequantized(node: object) -> bool:

@@ -11,23 +11,27 @@ from hwcore.data import batches
 
 Row = tuple[torch.Tensor, ...]
 """A batch of one, in the order of the signature's inputs; without padding."""
+LEAST = 8
+"""Fewest rows to calibrate with, as in the manifest, which names the ``tune`` rows for tuning."""
 
 
 class Rows:
     """The first rows of the role ``calibration``, to be gone through as often as one likes.
 
-    Raises `UserError` if there are none: Neural Compressor would go on with the scale 1.
+    Raises `UserError` if there are fewer than `LEAST`: Neural Compressor would go on without any,
+    with the scale 1.
     """
 
     def __init__(self, source: Artifact, data: Dataset | None, limit: int, ctx: Context) -> None:
-        if data is None or not data.count("calibration"):
+        found = 0 if data is None else data.count("calibration")
+        if data is None or found < LEAST:
             raise UserError(
-                "measuring ranges takes calibration rows, and there are none",
+                f"this takes at least {LEAST} calibration rows, and there are {found}",
                 hint="Give data that is like the model's real inputs: --data.",
             )
         self._data = data
         self._signature = source.component().signature
-        self._count = min(limit, data.count("calibration"))
+        self._count = min(limit, found)
         self._ctx = ctx
 
     def __len__(self) -> int:

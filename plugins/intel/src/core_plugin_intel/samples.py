@@ -1,50 +1,45 @@
-"""What linear layers read: a sample of the tokens of some rows."""
+"""What is kept of a layer's inputs: a sample of the tokens, or the products of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import torch
-from torch import Tensor, nn
-
-from core_plugin_intel.rows import Row
+from torch import Tensor
 
 TOKENS = 512
 """Kept of each layer: memory is this times its inputs."""
 
 
-def collect(
-    module: nn.Module, found: dict[str, nn.Linear], rows: Iterable[Row], count: int
-) -> dict[str, Tensor]:
-    """Inputs of each layer by its name, float32 ``[tokens, inputs]``, at most `TOKENS` of them.
+class Tokens:
+    """At most `TOKENS` of them, evenly: of ``rows`` rows each gives an equal number."""
 
-    ``count`` is how many rows there are; an equal number of tokens is taken of each, evenly.
-    """
-    share = max(1, TOKENS // count)
-    kept: dict[str, list[Tensor]] = {name: [] for name in found}
-    with torch.no_grad(), _watching(found, kept, share):
-        for row in rows:
-            module(*row)
-    return {name: torch.cat(parts)[:TOKENS] for name, parts in kept.items()}
+    def __init__(self, inputs: int, rows: int) -> None:
+        self._inputs = inputs
+        self._share = max(1, TOKENS // rows)
+        self._kept: list[Tensor] = []
+
+    def add(self, tokens: Tensor) -> None:
+        """Float32 ``[tokens, inputs]`` of one row."""
+        self._kept.append(_evenly(tokens, self._share))
+
+    def all(self) -> Tensor:
+        """Float32 ``[tokens, inputs]``; one token of zeros if none came by."""
+        if not self._kept:
+            return torch.zeros(1, self._inputs)
+        return _evenly(torch.cat(self._kept), TOKENS)
 
 
-@contextmanager
-def _watching(
-    found: dict[str, nn.Linear], kept: dict[str, list[Tensor]], share: int
-) -> Iterator[None]:
-    def keep(name: str) -> Any:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            tokens = inputs[0].detach().flatten(0, -2)
-            places = torch.linspace(0, len(tokens) - 1, min(share, len(tokens)))
-            kept[name].append(tokens[places.round().long()].clone())
+class Products:
+    """``X Xᵀ`` over all tokens: ``[inputs, inputs]`` numbers, however many rows there are."""
 
-        return hook
+    def __init__(self, inputs: int) -> None:
+        self.gram = torch.zeros(inputs, inputs)
 
-    handles = [layer.register_forward_pre_hook(keep(name)) for name, layer in found.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    def add(self, tokens: Tensor) -> None:
+        """Float32 ``[tokens, inputs]`` of one row."""
+        self.gram.addmm_(tokens.T, tokens)
+
+
+def _evenly(tokens: Tensor, count: int) -> Tensor:
+    """A copy of some of them, from the first to the last."""
+    places = torch.linspace(0, len(tokens) - 1, min(count, len(tokens)))
+    return tokens[places.round().long()]

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
-from core_plugin_intel.pt2e import LINEAR, layer_of
+from core_plugin_intel.program import PRODUCTS, tensor_of
+from core_plugin_intel.pt2e import layer_of
 from core_plugin_intel.rows import Row
 
 
 @dataclass(frozen=True, eq=False)
 class _Quantized:
-    """A linear layer as a converted graph has it."""
+    """A linear layer or convolution as a converted graph has it."""
 
     weight: Tensor
-    """Float32 ``[outputs, inputs]``, rounded."""
+    """Float32 ``[outputs, inputs, …]``, rounded."""
     steps: tuple[Any, ...]
     """Scale, zero point, least and largest code of its inputs."""
 
@@ -30,7 +31,7 @@ class _Quantized:
 
 
 def errors(floating: GraphModule, quantized: GraphModule, rows: Iterable[Row]) -> dict[str, float]:
-    """Relative squared error of each linear layer's outputs, by its name, the mean over rows.
+    """Relative squared error of each quantized layer's outputs, by its name, the mean over rows.
 
     Both graphs are of one model; the layer alone is quantized, and fed what it is in float32.
     """
@@ -52,7 +53,7 @@ class _Compare(Interpreter):  # type: ignore[misc]  # torch is not type-checked 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one operator, as the base class does."""
         value = super().call_function(target, args, kwargs)
-        if target is LINEAR:
+        if target in PRODUCTS:
             name = layer_of(self._current)
             layer = self._found.get(name)
             if layer is not None:
@@ -70,21 +71,11 @@ class _Compare(Interpreter):  # type: ignore[misc]  # torch is not type-checked 
 def _read(graph: GraphModule) -> dict[str, _Quantized]:
     found = {}
     for node in graph.graph.nodes:
-        if node.target is not LINEAR:
+        if node.target not in PRODUCTS:
             continue
         activation, weight = node.args[0], node.args[1]
         if "dequantize" in str(activation.target) and "dequantize" in str(weight.target):
-            arguments = [_value(graph, argument) for argument in weight.args]
+            arguments = [tensor_of(graph, a) if isinstance(a, Node) else a for a in weight.args]
             rounded = weight.target(*arguments)
             found[layer_of(node)] = _Quantized(rounded, tuple(activation.args[1:5]))
     return found
-
-
-def _value(graph: GraphModule, argument: Any) -> Any:
-    """A constant, or the tensor behind a ``get_attr`` node."""
-    if not isinstance(argument, Node):
-        return argument
-    value: Any = graph
-    for part in str(argument.target).split("."):
-        value = getattr(value, part)
-    return value

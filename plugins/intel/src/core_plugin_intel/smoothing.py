@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
 from core_plugin_intel import smooth
+from core_plugin_intel.program import tensor_of
 from core_plugin_intel.pt2e import LINEAR
 from core_plugin_intel.rows import Row
 
@@ -53,7 +54,7 @@ def apply(graph: GraphModule, found: list[Group], rows: Iterable[Row], alpha: fl
     """
     maxima = _largest(graph, [group.source for group in found], rows)
     for index, group in enumerate(found):
-        weights = [_tensor(graph, node.args[1]) for node in group.readers]
+        weights = [tensor_of(graph, node.args[1]) for node in group.readers]
         scale = smooth.scales(maxima[group.source], torch.cat(weights), alpha)
         for weight in weights:
             weight.mul_(scale)
@@ -92,14 +93,6 @@ def _largest(graph: GraphModule, nodes: list[Node], rows: Iterable[Row]) -> dict
     return watch.largest
 
 
-def _tensor(graph: GraphModule, node: Node) -> Tensor:
-    """The parameter or buffer behind a ``get_attr`` node."""
-    value: Any = graph
-    for part in str(node.target).split("."):
-        value = getattr(value, part)
-    return value.data
-
-
 def _own_norm(graph: GraphModule, group: Group) -> list[Tensor] | None:
     """Weight and bias of the normalization that feeds this group alone; else ``None``."""
     node = group.source
@@ -108,7 +101,7 @@ def _own_norm(graph: GraphModule, group: Group) -> list[Tensor] | None:
     parameters = [p for p in node.args[2:4] if isinstance(p, Node)]
     if not parameters or any(len(p.users) > 1 for p in parameters):
         return None
-    return [_tensor(graph, parameter) for parameter in parameters]
+    return [tensor_of(graph, parameter) for parameter in parameters]
 
 
 def _insert(graph: GraphModule, group: Group, name: str, factor: Tensor) -> None:

@@ -24,7 +24,9 @@ def run(
     before = torch.get_num_threads()
     torch.set_num_threads(ctx.threads)
     try:
-        return _run(capability, resolve(options, capability, ctx), source, data, out, ctx)
+        # A configuration knows no formats: what it asks for is the row of the same maths.
+        asked = {"onnx-int8-tuned": "int8-tuned"}.get(capability, capability)
+        return _run(capability, resolve(options, asked, ctx), source, data, out, ctx)
     finally:
         torch.set_num_threads(before)
 
@@ -38,14 +40,18 @@ def _run(
     ctx: Context,
 ) -> Draft:
     match options:
+        case o.TunedOptions() if capability == "onnx-int8-tuned":
+            from core_plugin_intel import onnx_qdq
+
+            return onnx_qdq.tuned(source, options, data, out, ctx)
         case o.TunedOptions():
             from core_plugin_intel.tuning import tuned
 
             return tuned(source, options, data, out, ctx)
         case o.StaticOptions() if capability == "onnx-int8":
-            from core_plugin_intel.onnx_qdq import static
+            from core_plugin_intel import onnx_qdq
 
-            return static(source, options, data, out, ctx)
+            return onnx_qdq.static(source, options, data, out, ctx)
         case o.StaticOptions():
             from core_plugin_intel.int8 import static
 

@@ -18,7 +18,7 @@ from core_plugin_intel.int8 import STATIC, Float32
 from core_plugin_intel.options import StaticOptions, TunedOptions
 from core_plugin_intel.rows import Rows, go_on, phase
 from core_plugin_intel.search import Choice, Outcome
-from hwcore.contract import Array, Arrays, Artifact, Context, Dataset, Draft
+from hwcore.contract import Array, Arrays, Artifact, Context, Dataset, Draft, PluginError
 
 SENSITIVITY_ROWS = 16
 SMOOTHING = (0.5, 0.8)
@@ -33,20 +33,33 @@ def tuned(
 
     Where none does within the bounds on trials and time, the one that scored best, with a
     warning. Raises `UserError` without labelled ``tune`` rows or without calibration rows,
-    `Cancelled` between two rows.
+    `PluginError` where the options leave no layer to quantize, `Cancelled` between two rows.
     """
-    rows = Rows(source, data, options.calibration_sampling_size, ctx)
-    tuning = _Tuning(source, options, rows, ctx)
-    made = tuning.best()
+    float32, made = best(source, options, data, ctx)
     phase(ctx, END, "writing")
-    exported = tuning.float32.again(made)
-    return program.write(exported, source, STATIC, tuning.float32.parameters, out)
+    return program.write(float32.again(made), source, STATIC, float32.parameters, out)
+
+
+def best(
+    source: Artifact,
+    options: TunedOptions,
+    data: Dataset | None,
+    ctx: Context,
+    *,
+    attention: str = "sdpa",
+) -> tuple[Float32, GraphModule]:
+    """The model as it was, and the quantized graph that `tuned` writes. Raises as that does."""
+    rows = Rows(source, data, options.calibration_sampling_size, ctx)
+    tuning = _Tuning(source, options, rows, ctx, attention)
+    return tuning.float32, tuning.best()
 
 
 class _Tuning:
     """The trials of one model."""
 
-    def __init__(self, source: Artifact, options: TunedOptions, rows: Rows, ctx: Context) -> None:
+    def __init__(
+        self, source: Artifact, options: TunedOptions, rows: Rows, ctx: Context, attention: str
+    ) -> None:
         self._options, self._rows, self._ctx = options, rows, ctx
         self._signature = source.component().signature
         self._variants = variants(options)
@@ -54,14 +67,17 @@ class _Tuning:
         self._order: dict[int, list[str]] = {}
         self._trials = 0
         self._started = time.monotonic()
-        self.float32 = Float32(source, options, ctx)
+        self.float32 = Float32(source, options, ctx, attention=attention)
+        self._quantizable = len(self.float32.quantizable(options))
+        if not self._quantizable:
+            raise program.none_left()
         phase(ctx, 0.1, "scoring the model in float32")
         self._baseline = self._score(self.float32.graph())
 
     def best(self) -> GraphModule:
         """Try until it will do, or there are no trials or no time left."""
-        most = len(self.float32.layers) - 1  # without any in int8 there is nothing to make
-        plan = search.choices(len(self._variants), most)
+        # One stays: without any in int8 there is nothing to make.
+        plan = search.choices(len(self._variants), self._quantizable - 1)
         choice = next(plan)
         graph, outcome = self._try(choice)
         kept, rank = graph, _rank(choice, outcome)
@@ -70,7 +86,12 @@ class _Tuning:
                 choice = plan.send(outcome)
             except StopIteration:
                 break
-            graph, outcome = self._try(choice)
+            try:
+                graph, outcome = self._try(choice)
+            except PluginError as error:
+                failed = f"trial {self._trials} cannot be made, and is the last"
+                self._ctx.log(f"{failed}: {error}", "warning")
+                break
             if _rank(choice, outcome) > rank:
                 kept, rank = graph, _rank(choice, outcome)
         within, _, score = rank

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from math import gcd
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from core_plugin_intel import awq, gptq, layers, modules, program, rounding, samples, signround
+from core_plugin_intel import (
+    awq,
+    blockwise,
+    gptq,
+    layers,
+    modules,
+    program,
+    rounding,
+    samples,
+    signround,
+)
+from core_plugin_intel.blockwise import K
 from core_plugin_intel.grid import Grid
 from core_plugin_intel.options import (
     AutoRoundOptions,
@@ -20,19 +31,16 @@ from core_plugin_intel.options import (
     Int8WeightOptions,
     RtnOptions,
 )
-from core_plugin_intel.rows import Rows, go_on, phase
+from core_plugin_intel.rows import Row, Rows, go_on, phase
 from hwcore.contract import Artifact, Context, Dataset, Draft
 from hwcore.transformers import load_module
 
 INT8 = "int8-weights"
 INT4 = "int4-weights"
 LEAST_GROUP = 8
-"""Of 4-bit weights: a layer whose inputs it does not divide is stored in 8 bits."""
-
-Made = tuple[Grid, Tensor | None]
-"""A rounded weight, and what its inputs are multiplied with, if anything."""
-Make = Callable[[str, Tensor, int], Made]
-"""Of a layer's name, its weight and its group size."""
+"""Of 4-bit weights: a layer that no such group divides is stored in 8 bits."""
+BEGIN, END = 0.1, 0.8
+"""Progress between which layers are rounded."""
 
 
 def int8(source: Artifact, options: Int8WeightOptions, out: Path, ctx: Context) -> Draft:
@@ -41,7 +49,8 @@ def int8(source: Artifact, options: Int8WeightOptions, out: Path, ctx: Context) 
     Raises `UserError` for layers that the model does not have, `Cancelled` between phases.
     """
     work = _Work(source, options, ctx)
-    return work.write({}, out, INT8)
+    work.eight_bits()
+    return work.write(out, INT8)
 
 
 def int4(
@@ -50,14 +59,15 @@ def int4(
     """Linear layers in 4 bits, by the algorithm that the options belong to.
 
     Raises `UserError` for layers that the model does not have, and without calibration rows
-    where the algorithm reads them; `Cancelled` between two layers.
+    where the algorithm reads them; `Cancelled` between two layers or rows.
     """
     work = _Work(source, options, ctx)
-    return work.write(work.four_bits(options, data), out, INT4)
+    work.four_bits(options, data)
+    return work.write(out, INT4)
 
 
 class _Work:
-    """One model on its way."""
+    """One model on its way: a layer is replaced as soon as it is rounded."""
 
     def __init__(
         self, source: Artifact, options: Int4Options | Int8WeightOptions, ctx: Context
@@ -66,96 +76,122 @@ class _Work:
         self._source, self._options, self._ctx = source, options, ctx
         self._module = load_module(source)
         self._parameters = layers.parameters(self._module)
-        found = layers.linears(self._module)
-        floats = layers.matching(options.float_layers, list(found))
-        self._layers = {name: layer for name, layer in found.items() if name not in floats}
+        names = list(layers.linears(self._module))
+        beside = [*layers.convolutions(self._module), *layers.untouched(self._module)]
+        floats = layers.matching(options.float_layers, names, beside)
+        self._names = [name for name in names if name not in floats]
+        self._groups: dict[str, int] = {}
+        """The group size of each layer that gets 4 bits."""
+        self._rounded = 0
 
-    def four_bits(self, options: Int4Options, data: Dataset | None) -> dict[str, Made]:
-        """Rounded weights of the layers that 4 bits are possible for."""
-        groups = {
-            name: gcd(options.group_size, layer.in_features) for name, layer in self._layers.items()
-        }
-        groups = {name: group for name, group in groups.items() if group >= LEAST_GROUP}
+    def eight_bits(self) -> None:
+        """Replace the layers that get no 4 bits."""
+        for name in self._names:
+            if name not in self._groups:
+                layer = layers.find(self._module, name)
+                made = modules.Int8Linear(layer.weight.detach(), _bias(layer))
+                layers.replace(self._module, name, made)
+
+    def four_bits(self, options: Int4Options, data: Dataset | None) -> None:
+        """Replace every layer: by one of 8 bits where 4 are not possible."""
+        for name in self._names:
+            inputs = layers.find(self._module, name).in_features
+            group = gcd(options.group_size, inputs)
+            if group >= LEAST_GROUP and inputs % 2 == 0:  # two codes share a byte
+                self._groups[name] = group
+        self.eight_bits()
         match options:
             case GptqOptions():
-                return self._by_gptq(groups, options, data)
-            case AwqOptions() | AutoRoundOptions():
-                return self._from_samples(groups, options, data)
+                self._by_gptq(options, data)
+            case AwqOptions():
+                self._by_awq(options, data)
+            case AutoRoundOptions():
+                self._by_signround(options, data)
             case RtnOptions():
-                nearest = partial(
-                    rounding.nearest, symmetric=options.use_sym, search=options.use_mse_search
-                )
-                return self._each(groups, lambda _, weight, group: (nearest(weight, group), None))
+                symmetric, search = options.use_sym, options.use_mse_search
+                self._each(partial(rounding.nearest, symmetric=symmetric, search=search))
             case HqqOptions():
-                quadratic = rounding.half_quadratic
-                return self._each(groups, lambda _, weight, group: (quadratic(weight, group), None))
-        raise TypeError(f"no algorithm takes {type(options).__name__}")
+                self._each(rounding.half_quadratic)
+            case _:
+                raise TypeError(f"no algorithm takes {type(options).__name__}")
 
-    def _each(self, groups: dict[str, int], make: Make, begin: float = 0.1) -> dict[str, Made]:
-        made: dict[str, Made] = {}
-        for done, (name, group) in enumerate(groups.items()):
-            phase(self._ctx, begin + (0.8 - begin) * done / len(groups), f"rounding {name}")
-            made[name] = make(name, self._layers[name].weight.detach(), group)
-        return made
+    def _each(self, made: Callable[[Tensor, int], Grid]) -> None:
+        for name, group in self._groups.items():
+            self._say(f"rounding {name}")
+            self._put(name, made(layers.find(self._module, name).weight.detach(), group))
 
-    def _from_samples(
-        self,
-        groups: dict[str, int],
-        options: AwqOptions | AutoRoundOptions,
-        data: Dataset | None,
-    ) -> dict[str, Made]:
+    def _by_gptq(self, options: GptqOptions, data: Dataset | None) -> None:
         rows = self._rows(options.calibration_sampling_size, data)
-        chosen = {name: self._layers[name] for name in groups}
-        calibrating = rows.between(0.1, 0.3, "calibrating")
-        inputs = samples.collect(self._module, chosen, calibrating, len(rows))
-
-        def make(name: str, weight: Tensor, group: int) -> Made:
-            if isinstance(options, AwqOptions):
-                return awq.quantize(weight, inputs[name], group, symmetric=options.use_sym)
-            learned = signround.quantize(
+        for name, weight, products in self._calibrated(
+            rows, lambda layer: samples.Products(layer.in_features)
+        ):
+            made = gptq.quantize(
                 weight,
-                inputs[name],
-                group,
+                products.gram,
+                self._groups[name],
+                symmetric=options.use_sym,
+                act_order=options.act_order,
+            )
+            self._put(name, made)
+
+    def _by_awq(self, options: AwqOptions, data: Dataset | None) -> None:
+        rows = self._rows(options.calibration_sampling_size, data)
+        for name, weight, tokens in self._calibrated(
+            rows, lambda layer: samples.Tokens(layer.in_features, len(rows))
+        ):
+            group = self._groups[name]
+            self._put(name, *awq.quantize(weight, tokens.all(), group, symmetric=options.use_sym))
+
+    def _by_signround(self, options: AutoRoundOptions, data: Dataset | None) -> None:
+        rows = self._rows(options.calibration_sampling_size, data)
+        for name, weight, tokens in self._calibrated(
+            rows, lambda layer: samples.Tokens(layer.in_features, len(rows))
+        ):
+            made = signround.quantize(
+                weight,
+                tokens.all(),
+                self._groups[name],
                 symmetric=options.use_sym,
                 iterations=options.iters,
                 between=lambda: go_on(self._ctx),
             )
-            return learned, None
+            self._put(name, made)
 
-        return self._each(groups, make, 0.3)
+    def _calibrated(
+        self, rows: Rows, make: Callable[[nn.Linear], K]
+    ) -> Iterator[tuple[str, Tensor, K]]:
+        """The layers to round, with their weights and what was kept of their inputs."""
 
-    def _by_gptq(
-        self, groups: dict[str, int], options: GptqOptions, data: Dataset | None
-    ) -> dict[str, Made]:
-        """Layers outside of the blocks, such as a classifier's, are rounded to nearest."""
-        rows = self._rows(options.calibration_sampling_size, data)
-        names = tuple(spec.name for spec in self._source.component().signature.inputs)
-        spent = load_module(self._source)
-        made = gptq.quantize(
-            spent.model,
-            groups,
-            rows.between(0.1, 0.5, "calibrating"),
-            names,
-            folder=self._source.root,
-            act_order=options.act_order,
-        )
-        phase(self._ctx, 0.7, "rounding the rest")
-        rest = {name: group for name, group in groups.items() if name not in made}
-        nearest = partial(rounding.nearest, symmetric=True, search=True)
-        others = self._each(rest, lambda _, weight, group: (nearest(weight, group), None), 0.7)
-        return others | {name: (grid, None) for name, grid in made.items()}
+        def again() -> Iterator[Row]:
+            place = self._place()
+            return rows.between(place, place, "calibrating")
 
-    def write(self, made: dict[str, Made], out: Path, scheme: str) -> Draft:
-        """Put the layers into the model, those that were not made in 8 bits, and save it."""
-        phase(self._ctx, 0.8, "capturing the graph")
-        for name, layer in self._layers.items():
-            bias = None if layer.bias is None else layer.bias.detach()
-            if name in made:
-                grid, inverse = made[name]
-                new: nn.Module = modules.Int4Linear(grid, bias, inverse)
-            else:
-                new = modules.Int8Linear(layer.weight.detach(), bias)
-            layers.replace(self._module, name, new)
+        def beat() -> None:
+            self._say("calibrating")
+
+        for found in blockwise.walk(self._module, self._groups, again, make, beat):
+            for name in list(found):
+                self._say(f"rounding {name}")
+                yield name, layers.find(self._module, name).weight.detach(), found.pop(name)
+
+    def _put(self, name: str, grid: Grid, inverse: Tensor | None = None) -> None:
+        """Replace a layer by one of 4 bits; ``inverse``, if any, is multiplied with its inputs."""
+        bias = _bias(layers.find(self._module, name))
+        layers.replace(self._module, name, modules.Int4Linear(grid, bias, inverse))
+        self._rounded += 1
+
+    def _place(self) -> float:
+        return BEGIN + (END - BEGIN) * self._rounded / len(self._groups)
+
+    def _say(self, message: str) -> None:
+        phase(self._ctx, self._place(), message)
+
+    def _rows(self, limit: int, data: Dataset | None) -> Rows:
+        return Rows(self._source, data, limit, self._ctx)
+
+    def write(self, out: Path, scheme: str) -> Draft:
+        """Save the model."""
+        phase(self._ctx, END, "capturing the graph")
         if self._options.embeddings == "int8":
             modules.narrow_embeddings(self._module)
         captured = program.capture(
@@ -164,5 +200,6 @@ class _Work:
         phase(self._ctx, 0.95, "writing")
         return program.write(captured, self._source, scheme, self._parameters, out)
 
-    def _rows(self, limit: int, data: Dataset | None) -> Rows:
-        return Rows(self._source, data, limit, self._ctx)
+
+def _bias(layer: nn.Linear) -> Tensor | None:
+    return None if layer.bias is None else layer.bias.detach()

@@ -33,9 +33,8 @@ from hwcore.transformers import load_module
 
 FORMAT = "transformers"
 FACT = "sparsity"
-"""Of each pruned tensor, by its name in the checkpoint: pattern, share of zeros, parameters."""
-STRUCTURED = "structured"
-"""The pattern of whole rows and columns."""
+"""Of each pruned tensor, by its name in the checkpoint: torch's name of the layer, pattern, share
+of zeros, parameters."""
 LOADED, PRUNED = 0.05, 0.85
 """Progress when the model is loaded, and when it is pruned."""
 WORK = "the pruning"
@@ -65,39 +64,32 @@ def sparsegpt(
 def by_norms(source: Artifact, options: StructuredOptions, out: Path, ctx: Context) -> Draft:
     """``structured``: heads, channels, filters and layers, by the norms of their weights."""
     norm = importance.l1 if options.norm == "l1" else importance.l2
+    shares = _shares(options)
 
-    def decide(loaded: _Loaded, structure: Structure) -> structured.Change:
+    def decide(loaded: _Loaded, structure: Structure | None) -> structured.Change:
         return structured.take_out(
-            loaded.model,
-            structure,
-            loaded.config,
-            _shares(options),
-            norm=norm,
-            exclude=options.exclude,
+            loaded.model, structure, loaded.config, shares, norm=norm, exclude=options.exclude
         )
 
-    return _smaller(source, decide, out, ctx)
+    return _smaller(source, shares, decide, out, ctx)
 
 
 def by_data(
     source: Artifact, options: StructuredDataOptions, data: Dataset, out: Path, ctx: Context
 ) -> Draft:
     """``structured-data``: the same, by what they do to the calibration rows."""
-    rows = calibration.rows(source, data, options.rows)
+    rows, shares = calibration.rows(source, data, options.rows), _shares(options)
 
-    def decide(loaded: _Loaded, structure: Structure) -> structured.Change:
-        beat = _beat(ctx, len(rows), "calibrating")
-        known = _observe(loaded, structure, rows, options, beat)
+    def decide(loaded: _Loaded, structure: Structure | None) -> structured.Change:
+        known = None
+        if structure is not None:
+            beat = _beat(ctx, len(rows), "calibrating")
+            known = _observe(loaded, structure, rows, options, beat)
         return structured.take_out(
-            loaded.model,
-            structure,
-            loaded.config,
-            _shares(options),
-            known=known,
-            exclude=options.exclude,
+            loaded.model, structure, loaded.config, shares, known=known, exclude=options.exclude
         )
 
-    return _smaller(source, decide, out, ctx)
+    return _smaller(source, shares, decide, out, ctx)
 
 
 @dataclass(frozen=True)
@@ -150,49 +142,72 @@ def _zeros(
             beat=_beat(ctx, total, "pruning"),
         )
         changes = {places[f"{n}.weight"]: layer.weight for n, layer in layers.items()}
-        return _write(source, out, changes, request.pattern, ctx)
+        names = {places[f"{n}.weight"]: n for n in layers}
+        return _write(source, out, changes, names, request.pattern, ctx)
 
 
 def _smaller(
     source: Artifact,
-    decide: Callable[[_Loaded, Structure], structured.Change],
+    shares: structured.Shares,
+    decide: Callable[[_Loaded, Structure | None], structured.Change],
     out: Path,
     ctx: Context,
 ) -> Draft:
     """Take parts out of a model and write it."""
-    structure = structure_of(source.manifest.facts.get("model_type"))
+    structure = None
+    if shares.in_blocks:
+        structure = structure_of(source.manifest.facts.get("model_type"))
     with threads(ctx.threads):
         loaded = _load(source, ctx)
-        trunk = blocks(loaded.model)
+        trunk = list(blocks(loaded.model))
         parameters = dict(loaded.model.named_parameters())
         change = decide(loaded, structure)
         # Where a block is in the checkpoint is told by any of its weights.
-        marks = {f"{name}.{structure.outer}.weight": name for name in trunk}
+        marks = [f"{name}.{structure.outer}.weight" for name in trunk] if structure else []
         places = locate(source, {name: parameters[name] for name in {*change.tensors, *marks}})
-        rename = _renumbered([places[mark] for mark in marks], change.dropped)
         changes = {places[name]: tensor for name, tensor in change.tensors.items()}
-        return _write(source, out, changes, None, ctx, rename=rename, config=change.config)
+        called = _renumbered(trunk, change.dropped)
+        return _write(
+            source,
+            out,
+            changes,
+            {places[name]: called(name.rpartition(".")[0]) for name in change.tensors},
+            None,
+            ctx,
+            rename=_renumbered([places[mark] for mark in marks], change.dropped),
+            config=change.config,
+        )
 
 
 def _write(
     source: Artifact,
     out: Path,
     changes: Mapping[str, Tensor],
+    layers: Mapping[str, str | None],
     pattern: patterns.Pattern | None,
     ctx: Context,
     *,
     rename: Rename = lambda name: name,
     config: Mapping[str, JsonValue] | None = None,
 ) -> Draft:
-    """Write the checkpoint, and measure the zeros in what is written."""
+    """Write the checkpoint, and measure the zeros in what is written.
+
+    ``layers`` are torch's names of the layers that are changed, by the name in the checkpoint.
+    """
     earlier = cast(dict[str, dict[str, Any]], source.manifest.facts.get(FACT, {}))
     found = {new: fact for name, fact in earlier.items() if (new := rename(name)) is not None}
+    called = {rename(name): layer for name, layer in layers.items()}
 
     def look(name: str, tensor: Tensor) -> None:
+        found.pop(name, None)
         share = patterns.share_of_zeros(tensor)
         if tensor.dim() > 1 and share:
-            kind = STRUCTURED if pattern is None else str(patterns.measured(pattern, tensor))
-            found[name] = {"pattern": kind, "share": share, "parameters": tensor.numel()}
+            found[name] = {
+                "layer": called[name],
+                "pattern": patterns.measured(pattern, tensor),
+                "share": share,
+                "parameters": tensor.numel(),
+            }
 
     def step(fraction: float) -> None:
         phase(ctx, PRUNED + (1 - PRUNED) * fraction, "writing", work=WORK)

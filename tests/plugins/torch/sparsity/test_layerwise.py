@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import pytest
 import torch
 from sparsity_toys import INNER, WIDTH, Chain, rows
-from torch import Tensor
+from torch import Tensor, nn
 
 from core_plugin_torch.sparsity.layers import select
 from core_plugin_torch.sparsity.layerwise import WHOLE, passes, walk
 from core_plugin_torch.sparsity.statistics import Gram, Statistics
 
 
-def _inputs_of(model: Chain, name: str) -> Tensor:
+def _inputs_of(model: nn.Module, name: str) -> Tensor:
     """All that a layer is given when the rows go through the whole model."""
     seen: list[Tensor] = []
     layer = model.get_submodule(name)
@@ -54,7 +54,7 @@ def test_statistics_are_those_of_the_model_so_far(shared: bool) -> None:
         statistics=Gram,
         beat=lambda: beats.append(None),
     )
-    assert visited == ([WHOLE] if shared else ["layers.0", "layers.1", "layers.2"])
+    assert visited == ["layers.0"] if shared else ["layers.0", "layers.1", "layers.2"]
     assert 0 < len(beats) <= passes(model) * len(rows())
 
 
@@ -77,8 +77,52 @@ def test_blocks_with_something_between_them_are_no_chain() -> None:
             torch.testing.assert_close(given.gram, inputs.T @ inputs, rtol=1e-4, atol=1e-2)
         return False
 
+    beats: list[None] = []
+    walk(
+        model,
+        model,
+        rows(),
+        select(model),
+        visit,
+        statistics=Gram,
+        beat=lambda: beats.append(None),
+    )
+    assert visited == ["layers.0", "layers.1", "layers.2"]
+    assert 0 < len(beats) <= passes(model) * len(rows())
+
+
+def test_a_convolution_after_the_first_block_is_not_left_out() -> None:
+    """As in DeBERTa-v2, whose layers are visited block by block all the same."""
+    from transformers import DebertaV2Config, DebertaV2Model
+
+    torch.manual_seed(0)
+    model = DebertaV2Model(
+        DebertaV2Config(
+            vocab_size=50,
+            hidden_size=16,
+            intermediate_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            max_position_embeddings=40,
+            conv_kernel_size=3,
+            initializer_range=0.3,
+        )
+    ).eval()
+    blocks: list[str] = []
+
+    def visit(block: str, found: Mapping[str, Statistics]) -> bool:
+        blocks.append(block)
+        assert all(name.startswith(f"{block}.") for name in found)
+        for name, given in found.items():
+            inputs = _inputs_of(model, name)
+            torch.testing.assert_close(given.gram, inputs.T @ inputs, rtol=1e-4, atol=1e-2)
+        for name in found:
+            layer = model.get_submodule(name)
+            layer.weight.data = layer.weight.data * 0.5
+        return True
+
     walk(model, model, rows(), select(model), visit, statistics=Gram)
-    assert visited == [WHOLE]
+    assert blocks == [f"encoder.layer.{place}" for place in range(3)]
 
 
 def test_one_block_in_two_places_is_no_chain() -> None:
@@ -90,7 +134,7 @@ def test_one_block_in_two_places_is_no_chain() -> None:
         return False
 
     walk(model, model, rows(), select(model), visit, statistics=Gram)
-    assert visited == [WHOLE]
+    assert visited == ["layers.0", "layers.1"]
 
 
 def test_layers_outside_the_blocks_come_last() -> None:

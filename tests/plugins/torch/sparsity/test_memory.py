@@ -1,4 +1,4 @@
-"""What pruning layer by layer takes in memory, measured in a process of its own."""
+"""What working layer by layer takes in memory, measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,13 +8,39 @@ import sys
 
 import pytest
 
-BLOCKS, WIDTH, INNER, ROWS, TOKENS = 16, 256, 1024, 16, 32
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc"),
+]
 
+BLOCKS, WIDTH, INNER, ROWS, TOKENS = 16, 256, 1024, 16, 32
+WEIGHTS = 4 * 2 * WIDTH * INNER
+"""Bytes of a block's."""
+HESSIANS = 4 * (WIDTH**2 + INNER**2)
+"""Bytes of what is known of a block's inputs."""
+HIDDEN = 4 * ROWS * TOKENS * WIDTH
+BOUND = 2 * (WEIGHTS + 4 * HESSIANS + 2 * HIDDEN)
+"""Two layers' working sets: weights, Hessian with inverse and factors, all rows' hidden states."""
+
+PRUNE = """
+from core_plugin_torch.sparsity.patterns import Blocks
+from core_plugin_torch.sparsity.prune import Request, prune
+
+def work(model, rows):
+    prune(model, Request("sparsegpt", Blocks(), 0.5), forward=model, rows=rows)
+"""
+KEEP = 0.9
+FACTORIZE = f"""
+from core_plugin_torch.lowrank.layers import Want, by_rows, chosen
+from core_plugin_torch.lowrank.options import LowRankOptions
+
+def work(model, rows):
+    layers = chosen(model, LowRankOptions(keep={KEEP}))
+    by_rows(model, layers, Want("keep", {KEEP}), model, rows)
+"""
 SCRIPT = f"""
 import json, pathlib, torch
 from torch import nn
-from core_plugin_torch.sparsity.patterns import Blocks
-from core_plugin_torch.sparsity.prune import Request, prune
 
 class Block(nn.Module):
     def __init__(self):
@@ -26,10 +52,12 @@ class Block(nn.Module):
 class Model(nn.Module):
     def __init__(self):
         super().__init__()
-        self.layers = nn.ModuleList(Block() for _ in range({BLOCKS}))
+        self.layers = nn.ModuleList(Block() for _ in range(BLOCKS))
     def forward(self, hidden):
         for layer in self.layers:
             hidden = layer(hidden)
+            if not FOLLOWING:
+                hidden = hidden.clone()
         return hidden
 
 def status(key):
@@ -37,28 +65,32 @@ def status(key):
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
 
 torch.set_num_threads(1)
-# What a library sets up once is not the layers'.
-small = nn.Sequential(nn.Linear(64, 64))
-prune(small, Request("sparsegpt", Blocks(), 0.5), forward=small, rows=[torch.randn(1, 9, 64)])
+work(nn.Sequential(nn.Linear(64, 64)), [torch.randn(1, 9, 64)])  # what is set up once
 model, rows = Model(), [torch.randn(1, {TOKENS}, {WIDTH}) for _ in range({ROWS})]
 pathlib.Path("/proc/self/clear_refs").write_text("5")
 before = status("VmRSS")
-prune(model, Request("sparsegpt", Blocks(), 0.5), forward=model, rows=rows)
+work(model, rows)
 print(json.dumps(status("VmHWM") - before))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
-def test_sparsegpt_takes_no_more_than_two_layers() -> None:
-    """A layer's working set: weights, Hessian with inverse and factors, hidden states of all rows.
-
-    Those of every layer at once would not do.
-    """
+def _peak(work: str, *, blocks: int = BLOCKS, following: bool = True) -> int:
+    """Bytes beside the model; ``following`` says whether blocks follow one another."""
+    script = f"BLOCKS, FOLLOWING = {blocks}, {following}\n{work}{SCRIPT}"
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
-    weights, hessian = 4 * 2 * WIDTH * INNER, 4 * (WIDTH**2 + INNER**2)
-    hidden = 4 * ROWS * TOKENS * WIDTH
-    bound = 2 * (weights + 4 * hessian + 2 * hidden)
-    assert json.loads(done.stdout) <= bound < BLOCKS * hessian
+    found: int = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("following", [True, False], ids=["chain", "no chain"])
+def test_sparsegpt_takes_no_more_than_two_layers(following: bool) -> None:
+    """The Hessians of every layer at once would not do."""
+    assert _peak(PRUNE, following=following) <= BOUND < BLOCKS * HESSIANS
+
+
+def test_factors_take_no_more_than_two_layers() -> None:
+    """They take the place of the weights: those of every layer beside them would not do."""
+    blocks = 3 * BLOCKS
+    assert _peak(FACTORIZE, blocks=blocks) <= BOUND < blocks * KEEP * WEIGHTS

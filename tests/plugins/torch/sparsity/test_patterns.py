@@ -85,7 +85,18 @@ def test_another_patterns_zeros_are_told_apart(name: str, other: str) -> None:
     weight = torch.randn(16, 24, generator=torch.Generator().manual_seed(0))
     zeros = weight * parse(other).mask(weight.abs(), 0.5)
     assert not parse(name).followed_by(zeros)
-    assert patterns.measured(parse(name), zeros) == Blocks()
+    assert patterns.measured(parse(name), zeros) == "unstructured"
+    assert patterns.measured(parse(other), zeros) == other
+
+
+@pytest.mark.parametrize("shape", [(6, 8), (6, 4, 3, 3)])
+def test_whole_outputs_and_inputs_are_told_from_other_zeros(shape: tuple[int, ...]) -> None:
+    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    weight[2], weight[:, 1] = 0, 0
+    assert patterns.measured(None, weight) == "structured"
+    weight.view(6, -1)[0, 0] = 0
+    assert patterns.measured(None, weight) == "unstructured"
+    assert patterns.measured(None, torch.zeros(shape)) == "structured"
 
 
 def test_a_pattern_that_does_not_divide() -> None:

@@ -10,6 +10,7 @@ import torch
 from sparsity_toys import INNER, WIDTH, Chain, Images, rows
 from torch import nn
 
+from core_plugin_torch.sparsity import sparsegpt
 from core_plugin_torch.sparsity.methods import METHODS, MethodName
 from core_plugin_torch.sparsity.patterns import matrix, parse, share_of_zeros
 from core_plugin_torch.sparsity.prune import Distribution, Request, beats, prune
@@ -153,8 +154,28 @@ def test_a_layer_that_no_row_reaches() -> None:
         prune(model, _request("wanda"), forward=model, rows=rows())
 
 
-def test_inputs_that_are_not_finite() -> None:
+@pytest.mark.parametrize("distribution", get_args(Distribution))
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_inputs_that_are_not_finite(value: float, distribution: Distribution) -> None:
     model = Chain()
-    model.embed.weight.data[:] = float("inf")
-    with pytest.raises(UserError, match=r"give layers\.0\.up inputs that are not finite"):
-        prune(model, _request("sparsegpt"), forward=model, rows=rows())
+    model.layers[0].down.bias.data[3] = value
+    request = _request("sparsegpt", distribution=distribution)
+    with pytest.raises(UserError, match=r"give layers\.1\.up inputs that are not finite") as caught:
+        prune(model, request, forward=model, rows=rows())
+    assert caught.value.hint == "Look for NaN or infinity in the model's weights."
+
+
+@pytest.mark.parametrize("distribution", get_args(Distribution))
+def test_inputs_that_a_method_can_make_nothing_of(
+    distribution: Distribution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("the inputs' Hessian is not positive definite")
+
+    monkeypatch.setattr(sparsegpt, "inverse_factor", fail)
+    model, message = Chain(), r"layers\.0\.up cannot be pruned by sparsegpt: the inputs' Hessian is"
+    with pytest.raises(UserError, match=message) as caught:
+        prune(model, _request("sparsegpt", distribution=distribution), forward=model, rows=rows())
+    assert caught.value.hint == (
+        'Give more calibration rows, choose wanda, or leave it out: exclude=["layers.0.up"]'
+    )

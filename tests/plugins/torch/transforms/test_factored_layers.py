@@ -8,22 +8,22 @@ import torch
 from sparsity_toys import Chain
 from torch import nn
 
+from core_plugin_torch.lowrank.factors import decompose
 from core_plugin_torch.lowrank.layers import (
     Factored,
     Want,
     by_rows,
     by_weights,
     chosen,
-    replace,
 )
 from core_plugin_torch.lowrank.options import LowRankOptions
 from hwcore.contract import UserError
 
 
 def _factorized(model: nn.Module, options: LowRankOptions) -> dict[str, int]:
-    factors = by_weights(chosen(model, options), Want.of(options))
-    replace(model, factors)
-    return {name: found.rank for name, found in factors.items()}
+    made = by_weights(model, chosen(model, options), Want.of(options))
+    assert all(model.get_submodule(name) is layer for name, layer in made.items())
+    return {name: layer.rank for name, layer in made.items()}
 
 
 def _of_rank(model: Chain, rank: int) -> None:
@@ -96,13 +96,42 @@ def test_rows_lower_the_error_of_the_answers() -> None:
         _factorized(plain, options)
         aware = Chain()
         layers = chosen(aware, options)
-        factors = by_rows(aware, layers, Want.of(options), aware, rows)
-        assert list(factors) == list(layers)
-        assert {found.rank for found in factors.values()} == {4}
-        products = error(aware)
-        replace(aware, factors)
-        assert error(aware) == pytest.approx(products, rel=1e-3)
+        made = by_rows(aware, layers, Want.of(options), aware, rows)
+        assert list(made) == list(layers)
+        assert all(aware.get_submodule(name) is layer for name, layer in made.items())
+        assert {layer.rank for layer in made.values()} == {4}
         assert error(aware) < 0.8 * error(plain)
+
+
+def test_a_block_sees_what_the_factors_before_it_make() -> None:
+    rows = sparsity_toys.rows()
+    model = Chain()
+    layers = chosen(model, LowRankOptions(rank=2))
+    alone, original = Chain(), layers["layers.1.up"].weight.detach().clone()
+    made = by_rows(model, layers, Want("rank", 2), model, rows)
+    seen: list[torch.Tensor] = []
+    hook = made["layers.1.up"].register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].reshape(-1, given[0].shape[-1]))
+    )
+    with torch.no_grad():
+        for row in rows:
+            model(row)
+    hook.remove()
+    inputs = torch.cat(seen)
+    expected = decompose(original, inputs.T @ inputs).truncated(2).product()
+    torch.testing.assert_close(made["layers.1.up"].weight, expected, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(alone.layers[1].up.weight, made["layers.1.up"].weight)
+
+
+@pytest.mark.parametrize("with_rows", [False, True])
+def test_layers_that_are_replaced_hold_no_weights(with_rows: bool) -> None:
+    model = Chain()
+    layers = chosen(model, LowRankOptions(rank=2))
+    if with_rows:
+        by_rows(model, layers, Want("rank", 2), model, sparsity_toys.rows())
+    else:
+        by_weights(model, layers, Want("rank", 2))
+    assert not any("weight" in dict(layer.named_parameters()) for layer in layers.values())
 
 
 def test_rows_that_are_no_numbers_are_refused() -> None:

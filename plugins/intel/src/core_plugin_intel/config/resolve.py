@@ -1,20 +1,19 @@
-"""The option ``config``: where the file is, and its place among the other options."""
+"""The option ``config``: what stands there, and its place among the other options."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import Final
 
-import yaml
+from pydantic import ValidationError
 
-from core_plugin_intel.config.translation import Translation, translate
-from core_plugin_intel.libraries import NOISY
+from core_plugin_intel.config.reading import read
+from core_plugin_intel.config.section import MEND, stop
+from core_plugin_intel.config.translation import Translation
+from core_plugin_intel.config.versions import translate
 from hwcore.contract import Context, UserError, Value
-from hwcore.vendor import quiet
 
-HUB_FILES = ("best_configure.yaml", "inc_config.yaml", "neural_compressor.yaml", "qconfig.json")
-"""What a model on the hub that Neural Compressor made may call it."""
-MAX_BYTES = 1 << 20
+_AS_ONNX: Final = {"onnx-int8": "int8-static", "onnx-int8-tuned": "int8-tuned"}
+"""The rows whose models they write as ONNX."""
 
 
 def resolve(options: Value, capability: str, ctx: Context) -> Value:
@@ -27,8 +26,7 @@ def resolve(options: Value, capability: str, ctx: Context) -> Value:
     if given is None:
         return options
     made = translate(given if isinstance(given, dict) else read(given))
-    wanted = "int8-static" if capability == "onnx-int8" else capability
-    if made.capability != wanted:
+    if made.capability != _AS_ONNX.get(capability, capability):
         raise UserError(
             f"the configuration asks for {made.capability}, and this step is {capability}",
             hint=f"Use the capability {made.capability}.",
@@ -43,55 +41,7 @@ def merged(options: Value, made: Translation) -> Value:
     said = {key: getattr(options, key) for key in options.model_fields_set if key != "config"}
     try:
         return type(options).model_validate(made.options | said)
-    except ValueError as error:
-        raise UserError(
-            f"the configuration of Neural Compressor cannot be followed: {_first(error)}",
-            hint="Mend the value, or leave it out.",
-        ) from error
-
-
-def read(place: str) -> Any:
-    """What stands in a local file, or in that of a model on the hub.
-
-    Raises `UserError` if it is not there or is no YAML.
-    """
-    path = Path(place).expanduser()
-    path = path if path.is_file() else _fetch(place)
-    if path.stat().st_size > MAX_BYTES:
-        raise UserError(
-            f"{place} has {path.stat().st_size} bytes, expected at most {MAX_BYTES}",
-            hint="Name the YAML file of Neural Compressor.",
-        )
-    try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{place} is no YAML file: {_first(error)}", hint="Mend it, or name another."
-        ) from error
-
-
-def _fetch(place: str) -> Path:
-    """A file of a model on the hub: the one that is named, or the first of the usual ones."""
-    model, _, file = place.partition(":")
-    missing = UserError(
-        f"there is no file {place!r} here, and no model of that name with a configuration of "
-        "Neural Compressor can be had from the hub",
-        hint="Name a local YAML file, or owner/name:file of the hub.",
-    )
-    if (place.endswith((".yaml", ".yml", ".json")) and not file) or model.count("/") > 1:
-        raise missing
-    with quiet(*NOISY, "huggingface_hub"):
-        from transformers.utils import cached_file
-
-        for name in (file,) if file else HUB_FILES:
-            try:
-                found = cached_file(model, name, _raise_exceptions_for_missing_entries=False)
-            except (OSError, ValueError) as error:
-                raise missing from error
-            if found is not None:
-                return Path(found)
-    raise missing
-
-
-def _first(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        option = str(wrong["loc"][0])
+        raise stop(made.sources.get(option, option), wrong["msg"], MEND) from error

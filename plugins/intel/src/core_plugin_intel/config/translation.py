@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hwcore.contract import Options, UserError
+from core_plugin_intel.config.defaults import Usual, is_usual
+from core_plugin_intel.config.section import Section, shown
+from core_plugin_intel.options import BY_CAPABILITY
+from hwcore.contract import Options
 
-Node = Mapping[str, Any]
+STATIC, DYNAMIC, TUNED, HALF = "int8-static", "int8-dynamic", "int8-tuned", "bf16"
+INT8_WEIGHTS = "int8-weights"
+FLOAT: Final = frozenset({"fp32", "bf16", "fp16"})
 
-STATIC, DYNAMIC, TUNED = "int8-static", "int8-dynamic", "int8-tuned"
+DATA: Final = "rows and metric come from --data"
+NO_YAML: Final = f"dropped in 3.0, with YAML files; {DATA}"
+OLD_API: Final = "dropped in 3.8, with the API of 2.x"
 
 
 @dataclass
@@ -21,55 +28,49 @@ class Translation:
     """The row that it asks for."""
     options: Options = field(default_factory=dict)
     """Of that row."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """The path in the file of each of them that is a value."""
     unused: dict[str, str] = field(default_factory=dict)
     """Each key that is not followed, by its path in the file: why."""
+
+    def has(self, option: str) -> bool:
+        """Whether the row has an option."""
+        return option in BY_CAPABILITY[self.capability].model_fields
+
+    def take(self, option: str, value: Any, key: str) -> None:
+        """Follow a key. Its value is checked with the options."""
+        self.options[option] = value
+        self.sources[option] = key
 
     def leave(self, key: str, why: str) -> None:
         """Note a key that is not followed."""
         self.unused[key] = why
 
-    def stop(self, key: str, why: str, hint: str) -> UserError:
-        """The error of a key without which the rest would be another job."""
-        return UserError(f"{key} in the configuration of Neural Compressor: {why}", hint=hint)
+    def rest(
+        self, section: Section, known: Collection[str], usual: Usual, why: str = OLD_API
+    ) -> None:
+        """Note every key that has no place of its own, and asks for something."""
+        for key, value in section.node.items():
+            if key not in known and not is_usual(key, value, usual):
+                self.leave(section.where(key), why)
 
+    def set_apart(self, name: str, kinds: Collection[str], key: str) -> None:
+        """Leave layers in floating point: in bfloat16 if asked and the row can, else in float32."""
+        half = "bf16" in kinds and self.has("bf16_layers")
+        layers = self.options.setdefault("bf16_layers" if half else "float_layers", [])
+        assert isinstance(layers, list)  # noqa: S101 - it was made here
+        layers.append(name)
+        taken = "bf16" if half else "fp32"
+        others = sorted(shown(kind) for kind in kinds if kind != taken)
+        if others:
+            self.leave(key, f"{' and '.join(others)} is taken as {taken}")
 
-DATA: Final = "rows and metric come from --data"
-NO_YAML: Final = f"dropped in 3.0, with YAML files; {DATA}"
-OLD_API: Final = "dropped in 3.8, with the API of 2.x"
-
-
-def translate(node: Any) -> Translation:
-    """Translate what stands in a file, whatever version it is of.
-
-    Version 1 and 2 have the key ``quantization``, ``mixed_precision`` or ``pruning``, or the
-    attributes of ``PostTrainingQuantConfig``; version 3 the names of its algorithms. Raises
-    `UserError` for what is none of these, and for jobs that this plugin does not have.
-    """
-    from core_plugin_intel.config import version2, version3
-
-    if not isinstance(node, Mapping) or not all(isinstance(key, str) for key in node):
-        raise UserError(
-            "the configuration of Neural Compressor is no mapping of names",
-            hint="It is a YAML file of version 2 or 3.",
-        )
-    if version2.is_yaml(node):
-        return version2.from_yaml(node)
-    if version3.ALGORITHMS.keys() & node.keys():
-        return version3.translate(node)
-    if version2.ATTRIBUTES & node.keys():
-        return version2.from_attributes(node)
-    raise UserError(
-        f"the keys {', '.join(sorted(node)[:5])} are of no configuration of Neural Compressor",
-        hint=f"Version 2 has 'quantization'; version 3 one of {', '.join(version3.ALGORITHMS)}.",
-    )
-
-
-def first(value: Any) -> Any:
-    """Where version 2 takes a list of values to try, the first."""
-    return value[0] if isinstance(value, list) and value else value
-
-
-def child(node: Node, key: str) -> Node:
-    """A mapping within a mapping; empty where it is not there."""
-    found = node.get(key)
-    return found if isinstance(found, Mapping) else {}
+    def smooth(self, settings: Section) -> None:
+        """Smooth with the ``alpha`` of the settings; what is no number is taken as 0.5."""
+        alpha, key = settings.value("alpha"), settings.where("alpha")
+        if isinstance(alpha, int | float) and not isinstance(alpha, bool):
+            self.take("smooth_alpha", alpha, key)
+            return
+        self.take("smooth_alpha", 0.5, key)
+        if alpha is not None:
+            self.leave(key, f"{shown(alpha)} is taken as 0.5")

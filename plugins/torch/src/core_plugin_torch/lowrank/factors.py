@@ -106,7 +106,8 @@ def saves(outputs: int, inputs: int, rank: int) -> bool:
 
 def _root(gram: Tensor) -> Tensor:
     """``S``, lower triangular, of ``S Sᵀ = gram`` with damping; float64."""
-    wide = gram.double()
-    mean = wide.diagonal().mean()
-    damping = DAMPING * mean if mean > 0 else torch.ones_like(mean)
-    return torch.linalg.cholesky(wide + damping * torch.eye(len(wide), dtype=wide.dtype))
+    wide = gram.to(torch.float64, copy=True)
+    diagonal = wide.diagonal()  # a view: of matrices that large there should be few
+    mean = float(diagonal.mean())
+    diagonal += DAMPING * mean if mean > 0 else 1.0
+    return torch.linalg.cholesky(wide)

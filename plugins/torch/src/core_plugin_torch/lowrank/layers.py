@@ -38,6 +38,9 @@ class Factored(nn.Module):
         super().__init__()
         self.inner = _linear(factors.inner, None)
         self.outer = _linear(factors.outer, bias)
+        self.rank = factors.rank
+        self.energy = factors.energy
+        self.size = factors.parameters
 
     @property
     def weight(self) -> Tensor:
@@ -123,14 +126,18 @@ def chosen(model: nn.Module, options: LowRankOptions) -> dict[str, nn.Module]:
 
 
 def by_weights(
-    layers: Mapping[str, nn.Module], want: Want, beat: Beat = lambda: None
-) -> dict[str, Factors]:
-    """Factors of the layers that they make smaller. Raises `UserError` if there are none."""
+    model: nn.Module, layers: Mapping[str, nn.Module], want: Want, beat: Beat = lambda: None
+) -> dict[str, Factored]:
+    """Put layers of two into the model for those that become smaller by it; the new ones by name.
+
+    The old ones lose their weights, so that memory never holds both of more than one layer. Raises
+    `UserError` if no layer would be smaller.
+    """
     found = {}
     for name, layer in layers.items():
         factors = _factors(layer, want, None)
         if factors is not None:
-            found[name] = factors
+            found[name] = _replace(model, layer, factors)
         beat()
     _check_any(found, want)
     return found
@@ -143,14 +150,14 @@ def by_rows(
     forward: Callable[[Any], object],
     rows: Sequence[Any],
     beat: Beat = lambda: None,
-) -> dict[str, Factors]:
+) -> dict[str, Factored]:
     """The same, with the least error on calibration rows, block by block.
 
-    A block sees what the blocks before it make of the rows when they are factorized. Layers are
-    given the products as their weights. Raises `UserError` like `by_weights`, and for rows that do
-    not tell of every layer; see `core_plugin_torch.sparsity.layerwise.walk`.
+    A block sees what the blocks before it make of the rows when they are factorized. Raises
+    `UserError` like `by_weights`, and for rows that do not tell of every layer; see
+    `core_plugin_torch.sparsity.layerwise.walk`.
     """
-    found: dict[str, Factors] = {}
+    found: dict[str, Factored] = {}
     seen: set[str] = set()
 
     def visit(_: str, told: Mapping[str, Statistics]) -> bool:
@@ -159,8 +166,7 @@ def by_rows(
             check_finite(name, given)
             factors = _factors(layers[name], want, given.gram)
             if factors is not None:
-                found[name] = factors
-                layers[name].weight.data = factors.product()
+                found[name] = _replace(model, layers[name], factors)
         return any(name in found for name in told)
 
     walk(model, forward, rows, layers, visit, statistics=Gram, beat=beat)
@@ -169,16 +175,15 @@ def by_rows(
     return {name: found[name] for name in layers if name in found}
 
 
-def replace(model: nn.Module, factors: Mapping[str, Factors]) -> None:
-    """Put layers of two into the model, wherever a layer with factors is."""
-    made = {
-        id(model.get_submodule(name)): Factored(found, model.get_submodule(name).bias)
-        for name, found in factors.items()
-    }
+def _replace(model: nn.Module, layer: nn.Module, factors: Factors) -> Factored:
+    """Put a layer of two into the model, wherever ``layer`` is."""
+    made = Factored(factors, layer.bias)
     for path, module in list(model.named_modules(remove_duplicate=False)):
-        if id(module) in made:
+        if module is layer:
             parent, _, own = path.rpartition(".")
-            setattr(model.get_submodule(parent), own, made[id(module)])
+            setattr(model.get_submodule(parent), own, made)
+    del layer.weight  # callers still hold the layer
+    return made
 
 
 def _factors(layer: nn.Module, want: Want, gram: Tensor | None) -> Factors | None:
@@ -190,7 +195,7 @@ def _factors(layer: nn.Module, want: Want, gram: Tensor | None) -> Factors | Non
     return found.truncated(rank) if saves(outputs, inputs, rank) else None
 
 
-def _check_any(found: Mapping[str, Factors], want: Want) -> None:
+def _check_any(found: Mapping[str, Factored], want: Want) -> None:
     if not found:
         raise UserError(
             f"no layer would be smaller: {want} takes factors as large as the layers are",

@@ -12,8 +12,7 @@ from torch import nn
 from core_plugin_torch import calibration
 from core_plugin_torch import program as programs
 from core_plugin_torch.export import capture
-from core_plugin_torch.lowrank.factors import Factors
-from core_plugin_torch.lowrank.layers import Want, by_rows, by_weights, chosen, replace
+from core_plugin_torch.lowrank.layers import Factored, Want, by_rows, by_weights, chosen
 from core_plugin_torch.lowrank.options import LowRankDataOptions, LowRankOptions
 from core_plugin_torch.progress import Beat, phase
 from core_plugin_torch.sparsity.layerwise import passes
@@ -27,8 +26,8 @@ LOADED, FACTORIZED, CAPTURED = 0.05, 0.75, 0.9
 """Progress at the end of these phases."""
 WORK = "the factorization"
 
-Decide = Callable[[nn.Module, dict[str, nn.Module]], dict[str, Factors]]
-"""Of a flat module, and those of its layers that are meant."""
+Replace = Callable[[nn.Module, dict[str, nn.Module]], dict[str, Factored]]
+"""Given a flat module, and those of its layers that are meant."""
 
 
 def low_rank(source: Artifact, options: LowRankOptions, out: Path, ctx: Context) -> Draft:
@@ -39,10 +38,10 @@ def low_rank(source: Artifact, options: LowRankOptions, out: Path, ctx: Context)
     """
     want = Want.of(options)
 
-    def decide(flat: nn.Module, layers: dict[str, nn.Module]) -> dict[str, Factors]:
-        return by_weights(layers, want, _beat(ctx, len(layers)))
+    def replace(flat: nn.Module, layers: dict[str, nn.Module]) -> dict[str, Factored]:
+        return by_weights(flat.model, layers, want, _beat(ctx, len(layers)))
 
-    return _factorize(source, options, decide, out, ctx)
+    return _factorize(source, options, replace, out, ctx)
 
 
 def low_rank_data(
@@ -60,23 +59,22 @@ def low_rank_data(
         )
     rows = calibration.rows(source, data, options.rows)
 
-    def decide(flat: nn.Module, layers: dict[str, nn.Module]) -> dict[str, Factors]:
+    def replace(flat: nn.Module, layers: dict[str, nn.Module]) -> dict[str, Factored]:
         beat = _beat(ctx, len(rows) * passes(flat.model))
         return by_rows(flat.model, layers, want, lambda row: flat(*row), rows, beat)
 
-    return _factorize(source, options, decide, out, ctx)
+    return _factorize(source, options, replace, out, ctx)
 
 
 def _factorize(
-    source: Artifact, options: LowRankOptions, decide: Decide, out: Path, ctx: Context
+    source: Artifact, options: LowRankOptions, replace: Replace, out: Path, ctx: Context
 ) -> Draft:
     with threads(ctx.threads), torch.no_grad():
         phase(ctx, 0.0, "loading the model", work=WORK)
         flat = load_module(source)
         layers = chosen(flat.model, options)
         phase(ctx, LOADED, "factorizing", work=WORK)
-        found = decide(flat, layers)
-        replace(flat.model, found)
+        found = replace(flat, layers)
         phase(ctx, FACTORIZED, "capturing the graph", work=WORK)
         program = capture(flat, source.component().signature, seed=ctx.seed)
         phase(ctx, CAPTURED, "writing", work=WORK)
@@ -85,10 +83,10 @@ def _factorize(
     return draft
 
 
-def _facts(found: Mapping[str, Factors]) -> dict[str, JsonValue]:
+def _facts(found: Mapping[str, Factored]) -> dict[str, JsonValue]:
     return {
         FACT: {
-            name: {"rank": made.rank, "energy": made.energy, "parameters": made.parameters}
+            name: {"rank": made.rank, "energy": made.energy, "parameters": made.size}
             for name, made in found.items()
         }
     }

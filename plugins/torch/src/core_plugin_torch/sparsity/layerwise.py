@@ -1,8 +1,8 @@
 """Through a model block by block, so that inputs are known for one block at a time.
 
-What is held beside the model: the hidden states of all rows before one block, and the statistics
-of one block's layers. A block sees what the pruned blocks before it make of the rows (SparseGPT,
-section 3.5 and its code; Wanda, section 3).
+What is held beside the model: the hidden states of all rows before one block, where blocks follow
+one another, and the statistics of one block's layers. A block sees what the pruned blocks before
+it make of the rows (SparseGPT, section 3.5 and its code; Wanda, section 3).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Beat = Callable[[], None]
 
 HIDDEN = "hidden_states"
 WHOLE = ""
-"""The name of all that is not in a block, and of a model that is no chain of blocks."""
+"""The name of all that is not in a block."""
 
 
 def walk(
@@ -44,23 +44,30 @@ def walk(
     ``forward`` runs the model on one row, or on several of one length: without padding, as every
     token counts. It must not keep anything in the model from row to row: switch caches of keys and
     values off. ``statistics`` makes an empty one for so many inputs. Layers outside the blocks
-    come last, over the whole model; so does all of a model whose blocks are not run one after
-    another, once each, on what the one before gave, as ALBERT's is not.
+    come last, and take a run of the whole model. So does each block of a model whose blocks are
+    not run one after another, once each, on what the one before gave: ALBERT's are not, nor are
+    DeBERTa's with a convolution.
     """
     trunk = blocks(model)
     waiting = dict(layers)
+
+    def through_all(name: str, some: Mapping[str, nn.Module]) -> None:
+        with listening(some, statistics) as found:
+            for row in rows:
+                forward(row)
+                beat()
+        visit(name, found)
+
     with torch.no_grad():
         chain = _Chain.follow(trunk, forward, rows, beat) if trunk else None
-        if chain is not None:
-            for name, block in trunk.items():
-                inside = {n: waiting.pop(n) for n in list(waiting) if n.startswith(f"{name}.")}
+        for name, block in trunk.items():
+            inside = {n: waiting.pop(n) for n in list(waiting) if n.startswith(f"{name}.")}
+            if chain is not None:
                 chain.through(block, name, inside, visit, statistics, beat)
+            elif inside:
+                through_all(name, inside)
         if waiting:
-            with listening(waiting, statistics) as found:
-                for row in rows:
-                    forward(row)
-                    beat()
-            visit(WHOLE, found)
+            through_all(WHOLE, waiting)
 
 
 def passes(model: nn.Module) -> int:

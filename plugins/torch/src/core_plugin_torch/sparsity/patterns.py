@@ -17,6 +17,8 @@ from torch import Tensor
 from hwcore.contract import UserError
 
 UNSTRUCTURED = "unstructured"
+STRUCTURED = "structured"
+"""The pattern of whole outputs and inputs."""
 _NAME = re.compile(r"([1-9]\d{0,3})([:x])([1-9]\d{0,3})")
 
 
@@ -163,9 +165,21 @@ def check_divides(pattern: Pattern, weight: Tensor, name: str) -> None:
         )
 
 
-def measured(pattern: Pattern, weight: Tensor) -> Pattern:
-    """The pattern that the zeros of a weight are in: the one asked for, or none at all."""
-    return pattern if pattern.followed_by(matrix(weight)) else Blocks()
+def measured(pattern: Pattern | None, weight: Tensor) -> str:
+    """The pattern that the zeros of a weight are in: the one asked for, or none at all.
+
+    ``None`` asks for whole outputs and inputs.
+    """
+    if pattern is None:
+        return STRUCTURED if _in_whole_lines(weight) else UNSTRUCTURED
+    return str(pattern) if pattern.followed_by(matrix(weight)) else UNSTRUCTURED
+
+
+def _in_whole_lines(weight: Tensor) -> bool:
+    """Whether every zero of ``[outputs, inputs, …]`` is of an output or an input that is zero."""
+    filled = weight.reshape(*weight.shape[:2], -1) != 0
+    outputs, inputs = filled.any(dim=(1, 2)), filled.any(dim=(0, 2))
+    return bool(filled[outputs][:, inputs].all())
 
 
 def matrix(weight: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -79,7 +80,7 @@ def prune(
     layers = chosen(model, request)
     statistics = METHODS[request.method].statistics
     if statistics is None:
-        told = {name: _tell(request, layer, None) for name, layer in layers.items()}
+        told = {name: _tell(request, name, layer, None) for name, layer in layers.items()}
         planned = _planned(request, layers, told)
         for name, layer in layers.items():
             _put_zeros(request, name, layer, None, planned[name])
@@ -108,7 +109,7 @@ def prune(
     if request.distribution != "uniform":
 
         def look(name: str, given: Statistics) -> bool:
-            told[name] = _tell(request, layers[name], given)
+            told[name] = _tell(request, name, layers[name], given)
             return False
 
         over(look)
@@ -123,13 +124,14 @@ def prune(
 
 
 def _tell(
-    request: Request, layer: nn.Module, given: Statistics | None
+    request: Request, name: str, layer: nn.Module, given: Statistics | None
 ) -> shares.Sketch | float | None:
     """What a layer's share is decided by."""
-    method, weight = METHODS[request.method], _weight(layer)
     if request.distribution == "uniform":
         return None
-    scores = method.scores(weight, given)
+    weight = _weight(layer)
+    with _sound(request, name, given):
+        scores = METHODS[request.method].scores(weight, given)
     if request.distribution == "global":
         return shares.sketch(request.pattern.groups(scores), weight.numel())
     zeros = weight * request.pattern.mask(scores, request.share)
@@ -155,16 +157,23 @@ def _planned(
 def _put_zeros(
     request: Request, name: str, layer: nn.Module, given: Statistics | None, share: float
 ) -> None:
+    with _sound(request, name, given):
+        made = METHODS[request.method].pruned(_weight(layer), given, request.pattern, share)
+    layer.weight.data = made.to(layer.weight.dtype).reshape(layer.weight.shape)
+
+
+@contextmanager
+def _sound(request: Request, name: str, given: Statistics | None) -> Iterator[None]:
+    """Raise `UserError` that names the layer whose inputs its method can make nothing of."""
     if given is not None:
         check_finite(name, given)
     try:
-        made = METHODS[request.method].pruned(_weight(layer), given, request.pattern, share)
+        yield
     except ValueError as error:
         raise UserError(
             f"{name} cannot be pruned by {request.method}: {error}",
             hint=f'Give more calibration rows, choose wanda, or leave it out: exclude=["{name}"]',
         ) from error
-    layer.weight.data = made.to(layer.weight.dtype).reshape(layer.weight.shape)
 
 
 def _weight(layer: nn.Module) -> Tensor:

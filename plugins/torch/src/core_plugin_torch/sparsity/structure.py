@@ -105,7 +105,8 @@ def structure_of(model_type: Any) -> Structure:
     except KeyError:
         raise UserError(
             f"where heads and channels of {model_type} models are is not known",
-            hint=f"Known are {', '.join(sorted(STRUCTURES))}; magnitude prunes any model.",
+            hint=f"Known are {', '.join(sorted(STRUCTURES))}. Filters go without: heads=0 and "
+            "channels=0; magnitude prunes any model.",
         ) from None
 
 

@@ -34,6 +34,11 @@ class Shares:
     layers: int = 0
     """Not a share: a number."""
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether something goes whose place in the blocks has to be known."""
+        return bool(self.heads or self.channels or self.layers)
+
 
 @dataclass(frozen=True)
 class Known:
@@ -98,7 +103,7 @@ def influences(trunk: Mapping[str, nn.Module]) -> Iterator[dict[str, Influence]]
 
 def take_out(
     model: nn.Module,
-    structure: Structure,
+    structure: Structure | None,
     config: Mapping[str, Any],
     shares: Shares,
     *,
@@ -109,14 +114,39 @@ def take_out(
     """Decide what goes, and give what is left; ``model`` stays as it is.
 
     Units of a layer are compared with each other: by the ``norm`` of their weights, or by what
-    is ``known`` of their inputs. Blocks that a pattern of ``exclude`` fits stay whole.
+    is ``known`` of their inputs; filters by their norm alone. Blocks and convolutions that a
+    pattern of ``exclude`` fits stay whole. Without ``structure`` only filters and their channels
+    go.
 
     Raises `UserError` for shares that take nothing out, or everything.
     """
-    trunk, known = blocks(model), known or Known()
-    convolutions = _convolutions(model)
+    trunk, convolutions = blocks(model), _convolutions(model)
     for pattern in exclude:
         check_known(pattern, [*trunk, *convolutions])
+    change = Change({}, (), {})
+    if structure is not None:
+        change = _from_blocks(trunk, structure, config, shares, norm, known or Known(), exclude)
+    if shares.filters or shares.filter_channels:
+        left = {name: found for name, found in convolutions.items() if not matches(name, exclude)}
+        change.tensors.update(_without_filters(left, shares, norm))
+    if not change.tensors and not change.dropped:
+        raise UserError(
+            "nothing is taken out of the model",
+            hint="Give heads, channels, filters or layers more than zero, or exclude less.",
+        )
+    return change
+
+
+def _from_blocks(
+    trunk: Mapping[str, nn.Module],
+    structure: Structure,
+    config: Mapping[str, Any],
+    shares: Shares,
+    norm: u.Norm,
+    known: Known,
+    exclude: Sequence[str],
+) -> Change:
+    """What is left when heads, channels and layers are gone."""
     if config.get("inner_group_num", 1) != 1:
         raise UserError(
             "the model's blocks have several layers each, which is not known how to take apart",
@@ -139,16 +169,8 @@ def take_out(
             tensors |= _narrowed(name, block, structure, stay, remove=whole)
             if whole:
                 edits[structure.channels] = len(stay)
-    if shares.filters or shares.filter_channels:
-        left = {name: found for name, found in convolutions.items() if not matches(name, exclude)}
-        tensors |= _without_filters(left, shares, norm)
     if dropped:
         edits |= _shorter(config, structure, len(trunk), dropped)
-    if not tensors and not dropped:
-        raise UserError(
-            "nothing is taken out of the model",
-            hint="Give heads, channels, filters or layers more than zero, or exclude less.",
-        )
     return Change(tensors, dropped, edits)
 
 
