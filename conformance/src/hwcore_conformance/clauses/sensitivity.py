@@ -184,8 +184,11 @@ def measuring_can_be_stopped(subject: Subject) -> Measured:
 
 
 def _answers(subject: Subject) -> Iterator[tuple[Source, Dataset, Sensitivity]]:
-    """What it says of each model that it takes, asked once. Raises `Untestable` without any."""
-    reason, some = "there are no rows for the models that were asked for", False
+    """What it says of each model that it takes, asked once.
+
+    Raises `Untestable` where it takes none, `NotApplicable` where the run is for none with rows.
+    """
+    reason, some = "", False
     for source in subject.candidates():
         data = subject.data(source)
         if data is None:
@@ -199,8 +202,10 @@ def _answers(subject: Subject) -> Iterator[tuple[Source, Dataset, Sensitivity]]:
             continue
         some = True
         yield source, data, found
-    if not some:
+    if reason and not some:
         raise Untestable(reason)
+    if not some:
+        raise NotApplicable("no model that was asked for has rows of text")
 
 
 def _ask(subject: Subject, source: Source, data: Dataset) -> Sensitivity:
