@@ -83,11 +83,11 @@ class _Journey:
     """What the next block and those after it take besides: masks and positions, which differ from
     block to block in some models. Blocks that take equal ones share the tensors."""
 
-    @torch.no_grad()
     def through(self, block: nn.Module) -> Tensor:
         """What the next block gives."""
         arguments, keywords = self.beside[0]
-        return _hidden_of(block(self.hidden, *arguments, **keywords))
+        with torch.no_grad():
+            return _hidden_of(block(self.hidden, *arguments, **keywords))
 
     def go_on(self, block: nn.Module) -> None:
         """Leave the next block behind."""
@@ -105,7 +105,6 @@ def _trunk(module: nn.Module) -> dict[str, nn.Module]:
     return {f"{name}.{place}": block for place, block in enumerate(lists[name])}
 
 
-@torch.no_grad()
 def _follow(
     module: nn.Module, blocks: Sequence[nn.Module], rows: Iterable[Row]
 ) -> list[_Journey] | None:
@@ -122,7 +121,7 @@ def _follow(
         given.append(_hidden_of(result))
 
     journeys = []
-    with ExitStack() as hooks:
+    with torch.no_grad(), ExitStack() as hooks:
         for block in blocks:
             hooks.callback(block.register_forward_pre_hook(before, with_kwargs=True).remove)
             hooks.callback(block.register_forward_hook(after).remove)
@@ -162,10 +161,10 @@ def _listening(
         yield found
 
 
-@torch.no_grad()
 def _whole(module: nn.Module, rows: Iterable[Row]) -> None:
-    for row in rows:
-        module(*row)
+    with torch.no_grad():
+        for row in rows:
+            module(*row)
 
 
 def _hidden_of(result: Any) -> Any:

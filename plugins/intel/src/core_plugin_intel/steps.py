@@ -24,9 +24,7 @@ def run(
     before = torch.get_num_threads()
     torch.set_num_threads(ctx.threads)
     try:
-        # A configuration knows no formats: what it asks for is the row of the same maths.
-        asked = {"onnx-int8-tuned": "int8-tuned"}.get(capability, capability)
-        return _run(capability, resolve(options, asked, ctx), source, data, out, ctx)
+        return _run(capability, resolve(options, capability, ctx), source, data, out, ctx)
     finally:
         torch.set_num_threads(before)
 

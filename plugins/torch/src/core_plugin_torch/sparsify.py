@@ -214,7 +214,7 @@ def _write(
 
     written = rewrite(source, out, changes, rename=rename, config=config, step=step, look=look)
     parameters = cast(int, source.manifest.facts.get("parameters", 0))
-    sparsity = _trait(found)
+    sparsity = trait(found)
     if sparsity is None and written.parameters >= parameters:
         raise UserError(
             "no weight is zero: the layers are too small for that share",
@@ -227,7 +227,7 @@ def _write(
     )
 
 
-def _trait(found: Mapping[str, Mapping[str, Any]]) -> Sparsity | None:
+def trait(found: Mapping[str, Mapping[str, Any]]) -> Sparsity | None:
     """Of all pruned tensors together; ``None`` where there are no zeros."""
     total = sum(fact["parameters"] for fact in found.values())
     zeros = sum(fact["share"] * fact["parameters"] for fact in found.values())

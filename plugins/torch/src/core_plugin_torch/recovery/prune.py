@@ -19,7 +19,7 @@ from core_plugin_torch.recovery.process import contained
 from core_plugin_torch.recovery.schedule import CubicSchedule
 from core_plugin_torch.recovery.session import Session
 from core_plugin_torch.recovery.student import FORMAT
-from core_plugin_torch.sparsify import FACT, _trait
+from core_plugin_torch.sparsify import FACT, trait
 from core_plugin_torch.sparsity.layers import select
 from core_plugin_torch.sparsity.patterns import (
     STRUCTURED,
@@ -164,7 +164,7 @@ def _write(
         ctx.progress(0.95 + 0.05 * fraction, "writing")
 
     written = checkpoint.rewrite(source, out, changes, step=step, look=look)
-    sparsity = _trait(found)
+    sparsity = trait(found)
     if sparsity is None:
         raise UserError(
             "no weight is zero: the layers are too small for that share",
