@@ -20,7 +20,6 @@ HELD_OUT_ROWS, TRAIN_ROWS = 12_000, 32_000
 TOKENS = 128
 SEED = 0
 TRAINER = Path("demo/train.py")
-COLUMNS = ("--text-column", "review", "--label-column", "sentiment", "--max-length", str(TOKENS))
 
 
 def splits() -> tuple[Path, Path]:
@@ -33,6 +32,12 @@ def splits() -> tuple[Path, Path]:
         write_csv(held_out, pairs[:HELD_OUT_ROWS])
         write_csv(learnt, pairs[HELD_OUT_ROWS : HELD_OUT_ROWS + TRAIN_ROWS])
     return learnt, held_out
+
+
+def training_data(tokens: int = TOKENS) -> tuple[str, ...]:
+    """Arguments of a command that learns or calibrates, from texts of so many tokens."""
+    columns = ("--text-column", "review", "--label-column", "sentiment")
+    return ("--data", str(splits()[0]), *columns, "--max-length", str(tokens))
 
 
 def classifier() -> Path:

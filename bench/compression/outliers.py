@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bench.compression.classifier import COLUMNS, HOME, classifier, hwcore, python, splits
+from bench.compression.classifier import HOME, classifier, hwcore, python, training_data
 from bench.compression.judging import quality
 from bench.rows import Row
 
@@ -19,7 +19,7 @@ def rows() -> list[Row]:
     model, tuned, plain = (HOME / f"outliers{end}" for end in ("", "-tuned", "-int8"))
     shutil.rmtree(model, ignore_errors=True)
     python("-m", "bench.compression.outliers", str(classifier()), str(model))
-    step = ("quantize", str(model), "--plugin", "intel", "--data", str(splits()[0]), *COLUMNS)
+    step = ("quantize", str(model), "--plugin", "intel", *training_data())
     for folder, capability, options in (
         (tuned, "int8-tuned", ("-o", f"max_trials={TRIALS}")),
         (plain, "int8-static", ()),

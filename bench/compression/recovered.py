@@ -3,7 +3,8 @@
 ``make recovered-80`` makes one; each step is kept in the cache, so that the second time nothing is
 trained. Zeros come at one stroke, by SparseGPT, and then the model learns what it can do with the
 weights that are left: from there it gets further in the same time than by a schedule that begins
-with all weights. Last, it learns to do the same in int8.
+with all weights. It learns from the beginnings of texts first, which are twice as many steps in the
+same time, then from what it will be given. Last come ranges for int8.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.compression.classifier import COLUMNS, HOME, classifier, hwcore, splits
+from bench.compression.classifier import HOME, classifier, hwcore, training_data
 from hwcore.artifacts import read_artifact
 
 PATTERN = "1x4"
@@ -24,42 +25,51 @@ CACHED_SECONDS = 120.0
 
 
 class Recovery(NamedTuple):
-    """How long each of the two steps learns."""
+    """Steps of training, on the beginnings of texts and on texts as they are judged."""
 
-    sparse_steps: int
-    int8_steps: int
+    short: int
+    whole: int
 
 
-RECOVERIES = {0.8: Recovery(2200, 200), 0.9: Recovery(2200, 200)}
+RECOVERIES = {0.8: Recovery(2900, 1200), 0.9: Recovery(2900, 1200)}
+SHORT = 64
+"""Tokens of a text's beginning."""
 LEARNING = (
-    "-o", "batch_size=16", "-o", "labels=0.5", "-o", "evaluations=5", "-o", "patience=null",
-    "-o", "freeze=[\"*.embeddings\"]",
+    "-o", "batch_size=16", "-o", "labels=0.5", "-o", "learning_rate=6e-4",
+    "-o", "freeze=[\"*.embeddings\"]", "-o", "evaluations=2", "-o", "patience=null",
 )  # fmt: skip
+STEADY = ("-o", 'trainer={"lr_scheduler_type": "constant_with_warmup"}')
+"""The rate falls in the second training."""
 
 
 def recovered(share: float) -> Path:
     """An int8 program with ``share`` of its encoder's weights zero, in blocks of 1×4."""
     model, recovery = classifier(), RECOVERIES[share]
     name = f"{share:.0%}".rstrip("%")
-    pruned, sparse, small = (HOME / f"{stage}-{name}" for stage in ("pruned", "sparse", "int8"))
-    data = ("--data", str(splits()[0]), *COLUMNS)
-    learn = ("--recover", "--reference", str(model), *data, *LEARNING)
+    pruned, begun, sparse, small = (
+        HOME / f"{stage}-{name}" for stage in ("pruned", "begun", "sparse", "int8")
+    )
+    data, short = training_data(), training_data(SHORT)
+    learn = ("--recover", "--reference", str(model), *LEARNING)
     began = time.monotonic()
     for folder, words in (
         (
             pruned,
             ("sparsify", str(model), "--plugin", "torch", "--capability", "sparsegpt", *data,
-             "-o", f"pattern={PATTERN}", "-o", f"share={share}"),
+             "-o", f"pattern={PATTERN}", "-o", f"share={share}", "-o", "distribution=sensitivity"),
+        ),
+        (
+            begun,
+            ("sparsify", str(pruned), *learn, *short, *STEADY,
+             "-o", f"max_steps={recovery.short}"),
         ),
         (
             sparse,
-            ("sparsify", str(pruned), *learn, "-o", "learning_rate=6e-4",
-             "-o", f"max_steps={recovery.sparse_steps}"),
+            ("sparsify", str(begun), *learn, *data, "-o", f"max_steps={recovery.whole}"),
         ),
         (
             small,
-            ("quantize", str(sparse), *learn, "-o", "learning_rate=1e-4",
-             "-o", f"max_steps={recovery.int8_steps}"),
+            ("quantize", str(sparse), "--plugin", "intel", "--capability", "int8-static", *data),
         ),
     ):  # fmt: skip
         shutil.rmtree(folder, ignore_errors=True)  # a folder that is there would be refused

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from bench.compression.classifier import CACHE, COLUMNS, HOME, classifier, hwcore, python, splits
+from bench.compression.classifier import CACHE, HOME, classifier, hwcore, python, training_data
 from bench.process import HandProcess
 from bench.rows import Row
 from hwcore.artifacts import read_artifact
@@ -55,7 +55,7 @@ def int8(model: Path, name: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     hwcore(
         "quantize", str(model), "--plugin", "intel", "--capability", "int8-static",
-        "--data", str(splits()[0]), *COLUMNS, "--out", str(rounded),
+        *training_data(), "--out", str(rounded),
     )  # fmt: skip
     hwcore("compile", str(rounded), "--plugin", "torch", "--out", str(compiled))
     return compiled

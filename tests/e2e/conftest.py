@@ -9,7 +9,7 @@ from pathlib import Path
 import models
 import pytest
 from command import Command, sketching
-from optimizing import DROP, QUICK, ROWS, Optimized
+from optimizing import DROP, ONNX, QUICK, ROWS, Optimized
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +44,23 @@ def sketch(tmp_path: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def optimized(bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Optimized:
-    """All recipes of all plugins tried on a classifier and labelled texts."""
-    home = tmp_path_factory.mktemp("optimized")
+    """All recipes of all plugins tried on a classifier and labelled texts.
+
+    Takes minutes, in each process that tests run in: for tests of one file. `onnx` does for others.
+    """
+    return optimize(bert, reviews, tmp_path_factory.mktemp("optimized"))
+
+
+@pytest.fixture(scope="session")
+def onnx(bert: Path, reviews: Path, tmp_path_factory: pytest.TempPathFactory) -> Optimized:
+    """One recipe of ONNX Runtime tried."""
+    home = tmp_path_factory.mktemp("onnx")
+    return optimize(bert, reviews, home, "--recipe", ONNX)
+
+
+def optimize(bert: Path, reviews: Path, home: Path, *more: object) -> Optimized:
     hwcore = Command(home / "cache")
-    arguments = ("optimize", bert, "--data", reviews, *DROP, *QUICK)
+    arguments = ("optimize", bert, "--data", reviews, *DROP, *QUICK, *more)
     arguments = (*arguments, "--study", home / "study", "--out", home / "out")
     done = hwcore(*arguments, timeout=900).check()  # it compiles seven times
     study = json.loads((home / "study" / "study.json").read_text())

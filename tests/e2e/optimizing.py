@@ -17,10 +17,13 @@ QUICK = ("--rounds", 3, "--batch", 1)
 DROP = ("--max-drop", 0.1)
 """What 99 rows can prove of a plan that loses a few."""
 
+ONNX = "onnxruntime-int8-dynamic"
+"""A recipe that takes seconds."""
+
 
 @dataclass(frozen=True)
 class Optimized:
-    """A finished optimize with all plugins. Not to be changed: work on copies."""
+    """A finished optimize. Not to be changed: work on copies."""
 
     hwcore: Command
     arguments: tuple[object, ...]

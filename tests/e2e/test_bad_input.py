@@ -13,7 +13,7 @@ import models
 import parts
 import pytest
 from command import Command, Done, leftovers
-from optimizing import DROP, QUICK, Optimized
+from optimizing import DROP, ONNX, QUICK, Optimized
 
 USER, PLUGIN, TOLERANCE, CORRUPT = 2, 3, 5, 6
 """Exit codes, see ``hwcore.cli.errors``."""
@@ -108,8 +108,8 @@ class TestModel:
         done = optimize(sketch, model, out, "--data", reviews)
         done.refused(USER, "has no fast tokenizer", "tokenizer.json")
 
-    def test_an_artifact_is_no_model_to_optimize(self, optimized: Optimized, out: Path) -> None:
-        done = optimize(optimized.hwcore, optimized.out, out)
+    def test_an_artifact_is_no_model_to_optimize(self, onnx: Optimized, out: Path) -> None:
+        done = optimize(onnx.hwcore, onnx.out, out)
         done.refused(USER, "not a transformers model", "hwcore bench")
 
 
@@ -292,73 +292,71 @@ class TestDisk:
 
 
 class TestArtifact:
-    def test_a_flipped_byte_is_found_when_asked_for(
-        self, optimized: Optimized, spoilt: Path
-    ) -> None:
+    def test_a_flipped_byte_is_found_when_asked_for(self, onnx: Optimized, spoilt: Path) -> None:
         file = weights_of(spoilt)
         with keeping_times(file):
             flip(file)
         words = (f"{spoilt}: {file.name} is not the file that was written", "Make the artifact")
         text = ("--text", "good")
-        optimized.hwcore("run", spoilt, *text, "--verify").refused(CORRUPT, *words)
-        bench = optimized.hwcore("bench", spoilt, "--rounds", 3, "--verify")
+        onnx.hwcore("run", spoilt, *text, "--verify").refused(CORRUPT, *words)
+        bench = onnx.hwcore("bench", spoilt, "--rounds", 3, "--verify")
         bench.refused(CORRUPT, *words)
 
     def test_a_file_that_was_written_to_is_found_unasked(
-        self, optimized: Optimized, spoilt: Path
+        self, onnx: Optimized, spoilt: Path
     ) -> None:
         flip(weights_of(spoilt))
-        done = optimized.hwcore("run", spoilt, "--text", "good")
+        done = onnx.hwcore("run", spoilt, "--text", "good")
         done.refused(CORRUPT, "is not the file that was written")
 
-    def test_a_file_that_is_gone(self, optimized: Optimized, spoilt: Path) -> None:
+    def test_a_file_that_is_gone(self, onnx: Optimized, spoilt: Path) -> None:
         file = weights_of(spoilt)
         file.unlink()
-        done = optimized.hwcore("run", spoilt, "--text", "good")
+        done = onnx.hwcore("run", spoilt, "--text", "good")
         done.refused(CORRUPT, f"{file.name} is missing")
 
     @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/../../secret"])
-    def test_a_path_that_leads_out(self, optimized: Optimized, spoilt: Path, name: str) -> None:
+    def test_a_path_that_leads_out(self, onnx: Optimized, spoilt: Path, name: str) -> None:
         manifest = json.loads((spoilt / "artifact.json").read_text())
         files = manifest["files"]
         files[name] = files.pop(weights_of(spoilt).name)
         (spoilt / "artifact.json").write_text(json.dumps(manifest))
-        done = optimized.hwcore("run", spoilt, "--text", "good")
+        done = onnx.hwcore("run", spoilt, "--text", "good")
         done.refused(CORRUPT, f"file name {name!r} leaves the artifact's folder", "again")
 
-    def test_an_edited_manifest(self, optimized: Optimized, spoilt: Path) -> None:
+    def test_an_edited_manifest(self, onnx: Optimized, spoilt: Path) -> None:
         text = (spoilt / "artifact.json").read_text()
         (spoilt / "artifact.json").write_text(text.replace("text-classif", "image-classif"))
-        done = optimized.hwcore("run", spoilt, "--text", "good")
+        done = onnx.hwcore("run", spoilt, "--text", "good")
         done.refused(CORRUPT, "was edited: its digest does not match", "Make the artifact again")
 
     def test_a_manifest_that_points_elsewhere(
-        self, optimized: Optimized, spoilt: Path, tmp_path: Path
+        self, onnx: Optimized, spoilt: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "given").mkdir()
         text = (spoilt / "artifact.json").read_text()
         text = text.replace('"location": null', f'"location": "{spoilt}"')
         (tmp_path / "given" / "artifact.json").write_text(text)
-        done = optimized.hwcore("run", tmp_path / "given", "--text", "good")
+        done = onnx.hwcore("run", tmp_path / "given", "--text", "good")
         done.refused(CORRUPT, f"refers to files in another folder, {spoilt}", "if you trust")
 
-    def test_no_artifact_at_all(self, optimized: Optimized, tmp_path: Path) -> None:
-        done = optimized.hwcore("run", tmp_path, "--text", "good")
+    def test_no_artifact_at_all(self, onnx: Optimized, tmp_path: Path) -> None:
+        done = onnx.hwcore("run", tmp_path, "--text", "good")
         done.refused(USER, f"{tmp_path} is not an artifact", "hwcore optimize")
 
 
 class TestTolerance:
     def test_that_nothing_meets(
-        self, optimized: Optimized, bert: Path, reviews: Path, tmp_path: Path, out: Path
+        self, onnx: Optimized, bert: Path, reviews: Path, tmp_path: Path, out: Path
     ) -> None:
         """99 rows cannot prove a drop of a thousandth, even if no answer changed."""
         study = tmp_path / "study"
         study.mkdir()
-        (study / "study.json").write_text(json.dumps(optimized.study))
-        arguments = ("--data", reviews, "--study", study, "--max-drop", 0.001)
-        done = optimize(optimized.hwcore, bert, out, *arguments)
+        (study / "study.json").write_text(json.dumps(onnx.study))
+        arguments = ("--data", reviews, "--recipe", ONNX, "--study", study, "--max-drop", 0.001)
+        done = optimize(onnx.hwcore, bert, out, *arguments)
         closest = min(
-            (t for t in optimized.study["trials"] if not t["baseline"]),
+            (t for t in onnx.study["trials"] if not t["baseline"]),
             key=lambda trial: trial["quality"]["drop_bound"],
         )
         done.refused(
@@ -442,9 +440,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def spoilt(optimized: Optimized, tmp_path: Path) -> Path:
+def spoilt(onnx: Optimized, tmp_path: Path) -> Path:
     """A copy of a finished result."""
-    return Path(shutil.copytree(optimized.out, tmp_path / "result"))
+    return Path(shutil.copytree(onnx.out, tmp_path / "result"))
 
 
 def reconfigure(model: Path, **changes: object) -> None:

@@ -105,7 +105,7 @@ def test_at_any_moment(
     assert "Traceback" not in done.err
     assert hwcore.orphans() == []
     assert hwcore.unfinished() == []
-    if done.code == 0:  # it was faster
+    if done.code in (0, -signal.SIGINT):  # it was faster; the interpreter may have been ending
         assert leftovers(out) == ["out"]
     else:
         assert done.code == 130

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import Command
-from optimizing import DROP, QUICK, Optimized
+from optimizing import DROP, ONNX, QUICK, Optimized
 
 import hwcore as hw
 
@@ -98,13 +98,9 @@ class TestWithoutTorch:
     """Core and ONNX Runtime alone."""
 
     def test_it_opens_what_optimize_made(
-        self, serving: Path, optimized: Optimized, tmp_path: Path
+        self, serving: Path, onnx: Optimized, tmp_path: Path
     ) -> None:
-        [trial] = [
-            trial
-            for trial in optimized.study["trials"]
-            if trial["plan"]["name"] == "onnxruntime-int8-dynamic"
-        ]
+        [trial] = [t for t in onnx.study["trials"] if t["plan"]["name"] == ONNX]
         ids = np.array([[2, 7, 9, 3], [2, 8, 3, 0]])
         inputs = {
             "input_ids": ids,

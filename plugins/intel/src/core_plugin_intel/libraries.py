@@ -23,7 +23,7 @@ def quantization() -> Any:
     Its logger is made, with a handler of its own, by the first of its modules, and lowered to
     errors before the others are imported and say what they find.
     """
-    with quiet(*NOISY), same_path():
+    with quiet(*NOISY), same_path(), _same_inductor():
         import neural_compressor.common.utils
 
         logging.getLogger("neural_compressor").setLevel(logging.ERROR)
@@ -61,7 +61,22 @@ def silent() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="hwcore-intel-") as folder:
         options.workspace = str(Path(folder) / "workspace")
         try:
-            with quiet(*NOISY), only_errors("root"), same_path():
+            with quiet(*NOISY), only_errors("root"), same_path(), _same_inductor():
                 yield
         finally:
             options.workspace = before
+
+
+@contextmanager
+def _same_inductor() -> Iterator[None]:
+    """Around what imports torchao's quantizer for x86, which puts a pass into Inductor's settings.
+
+    torch has the same one built in, and compiling is not to depend on what was quantized before.
+    """
+    import torch._inductor.config as inductor
+
+    before = inductor.pre_grad_custom_pass
+    try:
+        yield
+    finally:
+        inductor.pre_grad_custom_pass = before

@@ -117,6 +117,15 @@ def test_a_sparse_model_is_recovered_as_it_is(
     assert again.notes.warnings == []
 
 
+@pytest.mark.parametrize("option", ["include", "exclude"])
+def test_layers_are_not_chosen_for_zeros_that_are_there(
+    sparse: Result, recover: Recover, option: str
+) -> None:
+    with pytest.raises(UserError, match="this call makes none") as error:
+        recover("prune-recover", of=sparse.artifact, **{option: ["*.attention.*"]})
+    assert error.value.hint == "Leave them out, or ask for a larger share."
+
+
 def test_a_sparse_model_gets_more_zeros(source: Artifact, sparse: Result, recover: Recover) -> None:
     more = recover("prune-recover", of=sparse.artifact, reference=source, share=0.875)
     assert more.artifact.traits.sparsity is not None

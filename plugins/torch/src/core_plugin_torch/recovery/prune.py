@@ -197,6 +197,12 @@ def _zeros(source: Artifact, model: nn.Module, options: PruneRecoverOptions) -> 
     had = source.traits.sparsity
     sparse = {} if had is None else with_zeros(model)
     if had is not None and _asks_for_no_more(had, options):
+        if options.include or options.exclude:
+            raise UserError(
+                "include and exclude choose layers for more zeros, and this call makes none: the "
+                "model keeps those that it has",
+                hint="Leave them out, or ask for a larger share.",
+            )
         return _Zeros(sparse, None)
     # Whole rows and columns that go on being zero are no pattern for more zeros.
     own = UNSTRUCTURED if had is None or had.pattern == STRUCTURED else had.pattern
