@@ -15,8 +15,12 @@ COMMAND = "make bench-compression"
 METHODS = {
     "SparseGPT": ("torch", "sparsify", "sparsegpt"),
     "GPTQ in 4 bits": ("intel", "quantize", "int4-gptq"),
+    "AWQ in 4 bits": ("intel", "quantize", "int4-awq"),
+    "SignRound in 4 bits": ("intel", "quantize", "int4-autoround"),
 }
 ROWS = 64
+SAMPLES = 512
+"""Tokens that AWQ and SignRound look at, of each linear layer's inputs."""
 
 
 def rows(model: Path) -> list[Row]:
@@ -73,20 +77,29 @@ def main(model: str, plugin: str, hook: Any, capability: str) -> None:
             )  # fmt: skip
         peak = status("VmHWM") - before
     weights = sum(e.size for n, e in source.manifest.files.items() if n.endswith(".safetensors"))
-    print(json.dumps({"peak": peak, "weights": weights, "layer": _layer(config)}))
+    print(json.dumps({"peak": peak, "weights": weights, "layer": _layer(config, capability)}))
 
 
-def _layer(config: Any) -> int:
-    """Bytes that one layer of a BERT works on, in float32.
+def _layer(config: Any, capability: str) -> int:
+    """Bytes that a method works on for one layer of a BERT, in float32.
 
-    Its weights; the Hessians of the inputs of its six linear layers, each with its inverse, that
-    one's factor and a copy to factor it in; and the hidden states of all rows before and after.
+    For all: its weights, and the hidden states of all rows before and after. With Hessians: those
+    of the inputs of its six linear layers, each with its inverse, that one's factor and a copy to
+    factor it in. AWQ: samples of these inputs, and the largest weight with seven ranges, as codes,
+    chosen of them, and as values. SignRound: samples, their products, and the largest weight with
+    its rounding, errors and the gradients of both.
     """
     width, inner = config.hidden_size, config.intermediate_size
     weights = 4 * width * width + 2 * width * inner
-    hessians = 5 * width**2 + inner**2
     hidden = ROWS * TOKENS * width
-    return 4 * (weights + 4 * hessians + 2 * hidden)
+    samples = SAMPLES * (5 * width + inner)
+    own = {
+        "sparsegpt": 4 * (5 * width**2 + inner**2),
+        "int4-gptq": 4 * (5 * width**2 + inner**2),
+        "int4-awq": samples + 8 * width * inner,
+        "int4-autoround": samples + inner**2 + 12 * width * inner,
+    }
+    return 4 * (weights + 2 * hidden + own[capability])
 
 
 if __name__ == "__main__":

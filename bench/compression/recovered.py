@@ -43,11 +43,11 @@ STEADY = ("-o", 'trainer={"lr_scheduler_type": "constant_with_warmup"}')
 
 
 def recovered(share: float) -> Path:
-    """An int8 program with ``share`` of its encoder's weights zero, in blocks of 1×4."""
+    """A compiled int8 program with ``share`` of its encoder's weights zero, in blocks of 1×4."""
     model, recovery = classifier(), RECOVERIES[share]
     name = f"{share:.0%}".rstrip("%")
-    pruned, begun, sparse, small = (
-        HOME / f"{stage}-{name}" for stage in ("pruned", "begun", "sparse", "int8")
+    pruned, begun, sparse, small, compiled = (
+        HOME / f"{stage}-{name}" for stage in ("pruned", "begun", "sparse", "int8", "compiled")
     )
     data, short = training_data(), training_data(SHORT)
     learn = ("--recover", "--reference", str(model), *LEARNING)
@@ -71,13 +71,14 @@ def recovered(share: float) -> Path:
             small,
             ("quantize", str(sparse), "--plugin", "intel", "--capability", "int8-static", *data),
         ),
+        (compiled, ("compile", str(small), "--plugin", "torch")),
     ):  # fmt: skip
         shutil.rmtree(folder, ignore_errors=True)  # a folder that is there would be refused
         hwcore(*words, "--out", str(folder))
     seconds = time.monotonic() - began
     if seconds > CACHED_SECONDS:
         _times(name).write_text(json.dumps({_digest(small): seconds}), encoding="utf-8")
-    return small
+    return compiled
 
 
 def training_seconds(share: float) -> float | None:
