@@ -9,6 +9,7 @@ from bench.compression.classifier import HOME, classifier
 from bench.compression.judging import quality
 from bench.compression.recovered import RECOVERIES, recovered, training_seconds
 from bench.rows import RESULTS, Row, show, write_results
+from hwcore.artifacts import read_artifact
 from hwcore.host import available_cores
 
 COMMAND = "make bench-compression"
@@ -49,12 +50,15 @@ def _accuracy() -> list[Row]:
 def _recovered() -> list[Row]:
     made = []
     for share in RECOVERIES:
-        lost = quality(recovered(share), classifier())
+        model = recovered(share)
+        found = read_artifact(model).traits.sparsity
+        lost = quality(model, classifier())
         made.append(
             Row(
                 f"MiniLM, {share:.0%} zeros in 1×4 blocks and int8, recovered: points lost",
                 "compression", 100 * lost.drop, "points", f"<= {POINTS[share]}", COMMAND,
-                f"bound {100 * lost.drop_bound:.2f}; accuracy {lost.value:.4f}",
+                f"bound {100 * lost.drop_bound:.2f}; accuracy {lost.value:.4f}; zeros measured: "
+                f"{0 if found is None else found.share:.1%}",
             )
         )  # fmt: skip
         seconds = training_seconds(share)

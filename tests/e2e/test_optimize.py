@@ -229,6 +229,7 @@ def test_another_set_of_plugins_is_timed_anew_and_nothing_is_built(
     assert "evaluate" not in done.err
 
 
+SLOW = pytest.mark.slow
 FAMILIES = {
     "roberta": ("onnxruntime-int8-dynamic", "RobertaForSequenceClassification"),
     "distilbert": ("openvino-int8", "DistilBertForSequenceClassification"),
@@ -236,7 +237,10 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [family if family == "vit" else pytest.param(family, marks=SLOW) for family in FAMILIES],
+)
 def test_other_families(
     hwcore: Command,
     tiny: Callable[..., Path],

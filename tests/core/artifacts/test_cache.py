@@ -16,6 +16,7 @@ from pathlib import Path
 
 import parts
 import pytest
+from filelock import FileLock
 
 from hwcore.artifacts import Cache, DiskFull, default_cache_root
 from hwcore.artifacts.cache import NEW_S, describe
@@ -112,6 +113,21 @@ class TestWorkspace:
 
         with pytest.raises(FileNotFoundError):
             work_in_vain()
+        assert in_flight(cache) == []
+
+    def test_stopped_before_it_is_ready(
+        self, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*arguments: object, **named: object) -> None:
+            raise KeyboardInterrupt
+
+        def begin() -> None:
+            with cache.workspace():
+                pytest.fail("it was stopped before")
+
+        monkeypatch.setattr(FileLock, "acquire", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            begin()
         assert in_flight(cache) == []
 
     def test_removed_when_not_committed(self, cache: Cache) -> None:

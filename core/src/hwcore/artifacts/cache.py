@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 import threading
 import time
 import weakref
@@ -98,7 +98,8 @@ class Cache:
             for name in (*KINDS, "tmp", "locks"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             # What was used before may have become read-only since.
-            Path(tempfile.mkdtemp(dir=self.root / "tmp")).rmdir()
+            with self._scratch():
+                pass
         except OSError as error:
             raise UserError(
                 f"the cache folder {self.root} cannot be written: {error.strerror}",
@@ -145,19 +146,28 @@ class Cache:
 
         Raises `DiskFull` where an `OSError` of the work says so.
         """
-        home = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-        owner = FileLock(home / "owner.lock")
-        with owner:
-            try:
-                work = home / "work"
-                work.mkdir()
-                yield work
-            except OSError as error:
-                if error.errno in FULL:
-                    raise DiskFull(self.root, self.setting) from error
-                raise
-            finally:
-                shutil.rmtree(home, ignore_errors=True)
+        try:
+            with self._scratch() as home, FileLock(home / "owner.lock"):
+                try:
+                    work = home / "work"
+                    work.mkdir()
+                    yield work
+                finally:  # before the lock is let go of: nobody else is to sweep it
+                    shutil.rmtree(home, ignore_errors=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise DiskFull(self.root, self.setting) from error
+            raise
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """A new folder, gone afterwards. It has a name before it is made: Ctrl-C comes any time."""
+        home = self.root / "tmp" / secrets.token_hex(8)
+        try:
+            home.mkdir(mode=0o700)
+            yield home
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
 
     def commit(self, work: Path, kind: str, key: str) -> Path:
         """Move a finished workspace into place. The first of two that finish wins."""
@@ -174,13 +184,8 @@ class Cache:
 
     def discard(self, kind: str, key: str) -> None:
         """Remove a finished thing: out of the way first, so that nobody sees half of it."""
-        grave = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-        try:
+        with self._scratch() as grave, suppress(FileNotFoundError):  # another was faster
             self.path(kind, key).rename(grave / "work")
-        except FileNotFoundError:
-            return  # another program was faster
-        finally:
-            shutil.rmtree(grave, ignore_errors=True)
 
     def entries(self) -> list[CacheEntry]:
         """Everything finished, the longest unused first."""

@@ -115,6 +115,7 @@ def test_zeros_stay_zero_and_their_trait_stays(tiny_source: Source, steps: Steps
         assert held[flat + "codebooks"][0, 0] == 0
 
 
+@pytest.mark.slow  # half a minute: a program is compiled
 def test_the_compiled_program_answers_alike(tiny_source: Source, steps: Steps) -> None:
     made = steps("cluster", tiny_source("bert"), {"bits": 3, "include": ["*.layer.0", "*.word_*"]})
     library = steps("aoti", made)
