@@ -19,8 +19,6 @@ METHODS = {
     "SignRound in 4 bits": ("intel", "quantize", "int4-autoround"),
 }
 ROWS = 64
-SAMPLES = 512
-"""Tokens that AWQ and SignRound look at, of each linear layer's inputs."""
 
 
 def rows(model: Path) -> list[Row]:
@@ -89,10 +87,12 @@ def _layer(config: Any, capability: str) -> int:
     chosen of them, and as values. SignRound: samples, their products, and the largest weight with
     its rounding, errors and the gradients of both.
     """
+    from core_plugin_intel.samples import TOKENS as SAMPLED
+
     width, inner = config.hidden_size, config.intermediate_size
     weights = 4 * width * width + 2 * width * inner
     hidden = ROWS * TOKENS * width
-    samples = SAMPLES * (5 * width + inner)
+    samples = SAMPLED * (5 * width + inner)
     own = {
         "sparsegpt": 4 * (5 * width**2 + inner**2),
         "int4-gptq": 4 * (5 * width**2 + inner**2),

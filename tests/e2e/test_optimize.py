@@ -229,7 +229,6 @@ def test_another_set_of_plugins_is_timed_anew_and_nothing_is_built(
     assert "evaluate" not in done.err
 
 
-SLOW = pytest.mark.slow
 FAMILIES = {
     "roberta": ("onnxruntime-int8-dynamic", "RobertaForSequenceClassification"),
     "distilbert": ("openvino-int8", "DistilBertForSequenceClassification"),
@@ -239,7 +238,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize(
     "family",
-    [family if family == "vit" else pytest.param(family, marks=SLOW) for family in FAMILIES],
+    ["vit", *(pytest.param(f, marks=pytest.mark.slow) for f in ("roberta", "distilbert"))],
 )
 def test_other_families(
     hwcore: Command,
